@@ -1,1 +1,51 @@
-fn main() {}
+//! The project's own tooling: `cargo xtask <command>`.
+//!
+//! Reads the repository it stands in; writes only below `target/`. Services (a real Kafka from the
+//! jars of Maven Central, a real MariaDB) live in `target/services` of the repository, whatever
+//! `CARGO_TARGET_DIR` says, so that every shell and every test run of this checkout finds the same
+//! ones. They are started detached and outlive the command; `down` ends exactly the process ids
+//! that `up` wrote down, after looking that they still are what was started.
+//!
+//! Start reading at [`services`] for `kafka` and `mysql`, at [`tidy`] for the rules of the house.
+
+mod repo;
+mod services;
+mod sys;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The project's own tooling", version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// A real Apache Kafka on this machine
+    #[command(subcommand)]
+    Kafka(services::kafka::KafkaCommand),
+    /// A real MariaDB on this machine
+    #[command(subcommand)]
+    Mysql(services::mysql::MysqlCommand),
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(cli: Cli) -> Result<()> {
+    match cli.command {
+        Command::Kafka(command) => services::kafka::run(command),
+        Command::Mysql(command) => services::mysql::run(command),
+    }
+}

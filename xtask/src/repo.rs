@@ -1,0 +1,41 @@
+//! Where things are: the repository, its services, its commit.
+
+use crate::sys;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The repository's root: the parent of this crate.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_path_buf()
+}
+
+/// `target/services`, created when absent. Not below `CARGO_TARGET_DIR`: services are shared.
+pub(crate) fn services_dir() -> Result<PathBuf> {
+    dir(root().join("target").join("services"))
+}
+
+/// Creates `path` with its parents and returns it.
+pub(crate) fn dir(path: PathBuf) -> Result<PathBuf> {
+    std::fs::create_dir_all(&path).with_context(|| format!("create `{}`", path.display()))?;
+    Ok(path)
+}
+
+/// A command that runs in the repository's root.
+pub(crate) fn command(program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
+}
+
+/// The `cargo` that started us, or the one on the path.
+pub(crate) fn cargo() -> Command {
+    command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
+}
+
+/// The commit of the checkout, with `-dirty` behind it when tracked files differ from it.
+pub(crate) fn commit() -> String {
+    sys::capture(command("git").args(["describe", "--always", "--abbrev=12", "--dirty"]))
+        .unwrap_or_else(|_| "unknown".to_owned())
+}

@@ -1,0 +1,156 @@
+//! Services for tests, for CI and for the README: up, down, status.
+//!
+//! A running service is a JSON file `target/services/<kind>-<port>.json` with its process ids.
+//! One lock file keeps two `up` at once from starting two.
+
+pub(crate) mod kafka;
+pub(crate) mod mysql;
+
+use crate::{repo, sys};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A service that was started: what `down` needs to end it and `status` to describe it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Running {
+    /// `kafka` or `mysql`.
+    pub kind: String,
+    /// The first (or only) port.
+    pub port: u16,
+    /// What a client is given: a bootstrap list or a URL.
+    pub address: String,
+    pub version: String,
+    pub processes: Vec<Process>,
+    /// Everything the service keeps.
+    pub data: PathBuf,
+    /// Whether `data` is ours to remove.
+    pub owned: bool,
+}
+
+/// One process of a service.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Process {
+    pub pid: u32,
+    /// Part of the command line that tells this process from any other with a reused id.
+    pub mark: String,
+    pub port: u16,
+    pub log: PathBuf,
+}
+
+impl Running {
+    /// What was written down for this kind and port, alive or not.
+    pub(crate) fn load(kind: &str, port: u16) -> Result<Option<Self>> {
+        let path = state_file(kind, port)?;
+        match std::fs::read(&path) {
+            Ok(bytes) => {
+                let running = serde_json::from_slice(&bytes)
+                    .with_context(|| format!("read `{}`", path.display()))?;
+                Ok(Some(running))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("read `{}`", path.display())),
+        }
+    }
+
+    /// Every service of this kind that was written down, by port.
+    pub(crate) fn all(kind: &str) -> Result<Vec<Self>> {
+        let mut ports: Vec<u16> = Vec::new();
+        for entry in std::fs::read_dir(repo::services_dir()?)? {
+            let name = entry?.file_name().to_string_lossy().into_owned();
+            let port = name
+                .strip_prefix(&format!("{kind}-"))
+                .and_then(|n| n.strip_suffix(".json"));
+            ports.extend(port.and_then(|port| port.parse::<u16>().ok()));
+        }
+        ports.sort_unstable();
+        ports
+            .into_iter()
+            .filter_map(|port| Self::load(kind, port).transpose())
+            .collect()
+    }
+
+    pub(crate) fn save(&self) -> Result<()> {
+        let path = state_file(&self.kind, self.port)?;
+        std::fs::write(&path, serde_json::to_vec_pretty(self)?)
+            .with_context(|| format!("write `{}`", path.display()))
+    }
+
+    /// Whether every process of it lives.
+    pub(crate) fn is_alive(&self) -> bool {
+        self.processes
+            .iter()
+            .all(|process| sys::alive(process.pid, &process.mark))
+    }
+
+    /// Ends its processes and forgets it; with `wipe`, removes its data if that is ours.
+    pub(crate) fn stop(&self, wipe: bool) -> Result<()> {
+        for process in &self.processes {
+            sys::signal_if_alive(process.pid, &process.mark, "TERM")?;
+        }
+        for process in &self.processes {
+            sys::end(process.pid, &process.mark, Duration::from_secs(30))?;
+        }
+        std::fs::remove_file(state_file(&self.kind, self.port)?)
+            .with_context(|| format!("forget {} on port {}", self.kind, self.port))?;
+        if wipe && self.owned {
+            remove_dir(&self.data)?;
+        }
+        Ok(())
+    }
+}
+
+fn state_file(kind: &str, port: u16) -> Result<PathBuf> {
+    Ok(repo::services_dir()?.join(format!("{kind}-{port}.json")))
+}
+
+/// Held while services are started or ended; freed when dropped.
+pub(crate) fn lock() -> Result<File> {
+    let path = repo::services_dir()?.join("lock");
+    let file = File::create(&path).with_context(|| format!("open `{}`", path.display()))?;
+    file.lock()
+        .with_context(|| format!("lock `{}`", path.display()))?;
+    Ok(file)
+}
+
+/// Removes a directory; an absent one is no error.
+pub(crate) fn remove_dir(path: &Path) -> Result<()> {
+    match std::fs::remove_dir_all(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(error).with_context(|| format!("remove `{}`", path.display()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The last lines of a log, for the error that says a service did not come up.
+pub(crate) fn tail(log: &Path, lines: usize) -> String {
+    let text = std::fs::read(log).unwrap_or_default();
+    let text = String::from_utf8_lossy(&text);
+    let all: Vec<&str> = text.lines().collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+/// Prints one line for each service of a kind; used by `status`.
+pub(crate) fn print_status(kind: &str) -> Result<()> {
+    let all = Running::all(kind)?;
+    if all.is_empty() {
+        println!("{kind} is down");
+    }
+    for running in all {
+        let state = if running.is_alive() { "up" } else { "dead" };
+        let pids: Vec<String> = running
+            .processes
+            .iter()
+            .map(|p| p.pid.to_string())
+            .collect();
+        let (address, version, data) = (&running.address, &running.version, running.data.display());
+        println!(
+            "{state} {address} version {version} pid {} data {data}",
+            pids.join(",")
+        );
+    }
+    Ok(())
+}
