@@ -11,6 +11,9 @@
 mod repo;
 mod services;
 mod sys;
+mod test;
+mod tidy;
+mod verify;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -25,6 +28,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// May I push? Format, tidy, cores alone, lints, all tests, simulator seeds
+    Verify(test::TestArgs),
+    /// The rules of the house that no compiler checks
+    Tidy,
+    /// Every test, with Kafka and MariaDB brought up for it; ends with `N passed, N failed, N skipped`
+    Test(test::TestArgs),
     /// A real Apache Kafka on this machine
     #[command(subcommand)]
     Kafka(services::kafka::KafkaCommand),
@@ -45,6 +54,9 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<()> {
     match cli.command {
+        Command::Verify(args) => verify::run(&args),
+        Command::Tidy => tidy::run(),
+        Command::Test(args) => test::run(&args),
         Command::Kafka(command) => services::kafka::run(command),
         Command::Mysql(command) => services::mysql::run(command),
     }

@@ -78,12 +78,28 @@ pub(crate) fn start_detached(command: &Command, log: &Path) -> Result<u32> {
 
 /// Whether process `pid` lives and its command line contains `mark`: ids are used again.
 pub(crate) fn alive(pid: u32, mark: &str) -> bool {
-    let Ok(cmdline) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
-        return false;
-    };
-    String::from_utf8_lossy(&cmdline)
-        .replace('\0', " ")
-        .contains(mark)
+    for _ in 0..100 {
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else {
+            return false;
+        };
+        let Ok(cmdline) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
+        // `pid (name) S …`: the name may hold anything, so look behind its last bracket.
+        let ended = stat
+            .rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.trim_start().starts_with('Z'));
+        if ended || !cmdline.is_empty() {
+            return !ended
+                && String::from_utf8_lossy(&cmdline)
+                    .replace('\0', " ")
+                    .contains(mark);
+        }
+        // In the middle of `exec` a process has no command line.
+        sleep(Duration::from_millis(5));
+    }
+    false
 }
 
 /// Sends a signal (`TERM`, `KILL`, `STOP`, `CONT`) to a process; one that is gone is no error.

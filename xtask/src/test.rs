@@ -1,0 +1,206 @@
+//! Every test of the project, with what it needs: `cargo xtask test`.
+//!
+//! Brings up Kafka and MariaDB unless they run, tells the tests where they are, runs the whole
+//! workspace, then the simulator, and takes down what it brought up. The last line it prints is
+//! `N passed, N failed, N skipped`.
+
+use crate::services::{Running, kafka, mysql};
+use crate::{repo, sys};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use std::fmt;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+
+#[derive(Args, Debug, Clone)]
+pub(crate) struct TestArgs {
+    /// How many seeds the simulator runs
+    #[arg(long, default_value_t = 200)]
+    pub seeds: u32,
+    /// Leave Kafka and MariaDB running
+    #[arg(long)]
+    pub keep: bool,
+}
+
+/// How many tests ended how.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} passed, {} failed, {} skipped",
+            self.passed, self.failed, self.skipped
+        )
+    }
+}
+
+pub(crate) fn run(args: &TestArgs) -> Result<()> {
+    // The C and C++ that rdkafka, sqlite and the TLS library are made of.
+    sys::install(&["make", "cc", "c++"], &["build-essential"])?;
+    let services = Services::up(args.keep)?;
+    let mut tally = Tally::default();
+    let tests = services.tests(&mut tally);
+    let seeds = simulator(args.seeds, &mut tally);
+    drop(services);
+    for error in [&tests, &seeds]
+        .into_iter()
+        .filter_map(|result| result.as_ref().err())
+    {
+        eprintln!("error: {error:#}");
+    }
+    println!("{tally}");
+    if tally.failed > 0 || tests.is_err() || seeds.is_err() {
+        bail!("not everything passed");
+    }
+    Ok(())
+}
+
+/// Services for the time of a run; those that this run started end with it.
+struct Services {
+    kafka: (Running, bool),
+    mysql: (Running, bool),
+    keep: bool,
+}
+
+impl Services {
+    fn up(keep: bool) -> Result<Self> {
+        let kafka = kafka::up(&kafka::UpArgs::default()).context("bring up kafka")?;
+        let mysql = match mysql::up(mysql::DEFAULT_PORT) {
+            Ok(mysql) => mysql,
+            Err(error) => {
+                if kafka.1 && !keep {
+                    kafka.0.stop(true)?;
+                }
+                return Err(error.context("bring up mariadb"));
+            }
+        };
+        Ok(Self { kafka, mysql, keep })
+    }
+
+    /// All tests of the workspace, those that want a broker or a database included.
+    fn tests(&self, tally: &mut Tally) -> Result<()> {
+        let mut cargo = repo::cargo();
+        cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+        cargo.env("TIDEWHEEL_TEST_KAFKA", &self.kafka.0.address);
+        cargo.env("TIDEWHEEL_TEST_MYSQL", &self.mysql.0.address);
+        // A test that cannot find its service must not pass for that.
+        cargo.env("CI", "true");
+        let failed_before = tally.failed;
+        let result = stream(&mut cargo, |line| tally.add(line));
+        if result.is_err() && tally.failed == failed_before {
+            // It did not build, or a test process ended without a word.
+            tally.failed += 1;
+        }
+        result
+    }
+}
+
+impl Drop for Services {
+    fn drop(&mut self) {
+        for (service, started) in [&self.kafka, &self.mysql] {
+            if *started
+                && !self.keep
+                && let Err(error) = service.stop(true)
+            {
+                eprintln!("error: {error:#}");
+            }
+        }
+    }
+}
+
+/// The simulator's seeds count as one test.
+fn simulator(seeds: u32, tally: &mut Tally) -> Result<()> {
+    let mut cargo = repo::cargo();
+    cargo.args([
+        "run",
+        "--release",
+        "-p",
+        "sim",
+        "--",
+        "--seeds",
+        &seeds.to_string(),
+    ]);
+    let result = sys::run(&mut cargo);
+    match result {
+        Ok(()) => tally.passed += 1,
+        Err(_) => tally.failed += 1,
+    }
+    result.context("simulator")
+}
+
+impl Tally {
+    /// Takes a line of libtest: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|verdict| verdict.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let Some((number, kind)) = count.split_once(' ') else {
+                continue;
+            };
+            let Ok(number) = number.parse::<u64>() else {
+                continue;
+            };
+            match kind {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Runs a command, prints each line of its stdout as it comes and shows it to `each`.
+pub(crate) fn stream(command: &mut Command, mut each: impl FnMut(&str)) -> Result<()> {
+    let line = sys::line(command);
+    let start = || format!("start {line}");
+    let mut child = command.stdout(Stdio::piped()).spawn().with_context(start)?;
+    let stdout = child.stdout.take().context("stdout is piped")?;
+    for text in BufReader::new(stdout).split(b'\n') {
+        let text = text?;
+        let text = String::from_utf8_lossy(&text);
+        println!("{text}");
+        each(&text);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("{line} ended with {status}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_summed_over_test_binaries() {
+        let mut tally = Tally::default();
+        for line in [
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0s",
+            "test some::name ... ok",
+            "test result: FAILED. 4 passed; 2 failed; 0 ignored; 0 measured; 5 filtered out",
+        ] {
+            tally.add(line);
+        }
+        assert_eq!(
+            tally,
+            Tally {
+                passed: 7,
+                failed: 2,
+                skipped: 1
+            }
+        );
+        assert_eq!(tally.to_string(), "7 passed, 2 failed, 1 skipped");
+    }
+}
