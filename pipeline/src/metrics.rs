@@ -1,0 +1,14 @@
+//! Names of the pipeline's own metrics, in one place.
+
+/// Counter by `invariant`: breaches seen in production. Anything but 0 is a bug.
+pub const BREACHES: &str = "tidewheel_invariant_breaches_total";
+/// Counter by `role`: transactions committed.
+pub const TURNS: &str = "tidewheel_turns_total";
+/// Counter by `role`: transactions that failed; every core of the worker was rebuilt.
+pub const TURNS_FAILED: &str = "tidewheel_turns_failed_total";
+/// Histogram by `role`, seconds: from cutting a turn to its commit being confirmed.
+pub const TURN_SECONDS: &str = "tidewheel_turn_seconds";
+/// Histogram by `role`: records written by a turn.
+pub const TURN_RECORDS: &str = "tidewheel_turn_records";
+/// Gauge by `role`: shards owned by this worker.
+pub const SHARDS: &str = "tidewheel_shards_owned";

@@ -1,0 +1,178 @@
+//! What the planner says to whoever asked: answers to commands, views of tasks.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::{FireId, TaskId, TenantId};
+use crate::outcome;
+use crate::registration::Complaint;
+use crate::time::Millis;
+
+/// The header that carries a [`crate::RequestId`] (32 hex digits) on a registration record.
+pub const REQUEST_HEADER: &str = "tidewheel-request";
+
+/// How a command was decided, told only after its turn committed (T4).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum CommandAnswer {
+    /// A new task, or a successor of a finished or cancelled one.
+    Created {
+        /// Its version.
+        version: u64,
+        /// Its next due time.
+        due: Millis,
+    },
+    /// Same id, same content: nothing was done.
+    Unchanged {
+        /// Its version.
+        version: u64,
+        /// Its next due time.
+        due: Millis,
+    },
+    /// The task is as the command asked (update, reschedule, touch, run, pause, resume).
+    Changed {
+        /// Its new version.
+        version: u64,
+        /// Its next due time.
+        due: Millis,
+    },
+    /// The task exists with other content, or has another version than `if_version`.
+    Conflict {
+        /// The version it has.
+        version: u64,
+        /// In words.
+        reason: String,
+    },
+    /// The task ended; no call follows, ever (T4).
+    Cancelled,
+    /// A call of the task began before the command reached it.
+    TooLate,
+    /// No such task here; nothing is promised.
+    Unknown,
+    /// The command was understood but is impossible for this task.
+    Refused {
+        /// Each field that is wrong.
+        complaints: Vec<Complaint>,
+    },
+}
+
+/// Where a task stands, in users' words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TaskState {
+    /// In the index, further away than the horizon.
+    Pending,
+    /// Planted in a slot.
+    Scheduled,
+    /// Its call began and has not ended, as far as the planner knows.
+    Running,
+    /// Done.
+    Completed,
+    /// The last call failed; it will be tried again.
+    Failed,
+    /// Given up.
+    Dead,
+    /// Ended by a cancel.
+    Cancelled,
+    /// Ended because its time had passed.
+    Expired,
+    /// Held by a pause.
+    Paused,
+}
+
+/// `GET /v1/tasks/{tenant}/{id}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TaskView {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its name there.
+    pub id: TaskId,
+    /// The number its accepting command got.
+    pub version: u64,
+    /// Where it stands.
+    pub state: TaskState,
+    /// Next due time, epoch ms; that of the last firing once it ended.
+    pub due: Millis,
+    /// `bucket.NN` while planted.
+    pub slot: Option<String>,
+    /// As registered: one of the forms of the contract.
+    pub schedule: serde_json::Value,
+    /// Method and URL.
+    pub call: serde_json::Value,
+    /// As registered.
+    pub tags: Vec<String>,
+    /// As registered.
+    pub priority: crate::Priority,
+    /// The last firings, oldest first.
+    pub firings: Vec<FiringView>,
+}
+
+/// One firing in a [`TaskView`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FiringView {
+    /// Which firing.
+    #[serde(
+        serialize_with = "fire_id_as_text",
+        deserialize_with = "fire_id_from_text"
+    )]
+    pub fire_id: FireId,
+    /// When the schedule wanted it.
+    pub due: Millis,
+    /// Which occurrence, from 1.
+    pub occurrence: u64,
+    /// Where it stands.
+    pub state: TaskState,
+    /// The last attempts, oldest first.
+    pub attempts: Vec<AttemptView>,
+    /// Of the last leg, once it ended.
+    pub phases: Option<outcome::Phases>,
+}
+
+/// One attempt in a [`FiringView`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptView {
+    /// Call began, epoch ms.
+    pub started: Option<Millis>,
+    /// Call ended, epoch ms.
+    pub finished: Millis,
+    /// HTTP status.
+    pub status: Option<u16>,
+    /// What went wrong.
+    pub error: Option<String>,
+}
+
+/// What `GET /v1/tasks` asks of one shard.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListQuery {
+    /// Whose; required, keeps the scan bounded.
+    pub tenant: Option<TenantId>,
+    /// Only in this state.
+    pub state: Option<TaskState>,
+    /// Only with this tag.
+    pub tag: Option<String>,
+    /// Due at or behind.
+    pub due_from: Option<Millis>,
+    /// Due before.
+    pub due_to: Option<Millis>,
+    /// Only ids behind this one.
+    pub after: Option<TaskId>,
+    /// At most so many; the shard may look at more and return fewer.
+    pub limit: usize,
+}
+
+/// One shard's part of a page, ascending by id.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ListPage {
+    /// What matched.
+    pub tasks: Vec<TaskView>,
+    /// Ask again behind this id; `None` at the end.
+    pub next: Option<TaskId>,
+}
+
+fn fire_id_as_text<S: serde::Serializer>(id: &FireId, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(id)
+}
+
+fn fire_id_from_text<'de, D: serde::Deserializer<'de>>(from: D) -> Result<FireId, D::Error> {
+    let text = String::deserialize(from)?;
+    FireId::parse(&text).ok_or_else(|| serde::de::Error::custom("a fire id is 32 hex digits"))
+}

@@ -1,0 +1,1 @@
+//! Records of `index`, the planner's table, and the answers it gives.

@@ -1,0 +1,1 @@
+//! JSON Schema of the public registration, generated and held to the types by a test.

@@ -1,0 +1,244 @@
+//! Records of `outcomes`: every fact about a firing, written once (T7).
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::bucket::Purpose;
+use crate::codec::{self, DecodeError, Kind};
+use crate::id::{FireId, TaskKey};
+use crate::slot::Instance;
+use crate::time::Millis;
+
+/// One record of `outcomes`, in the partition of the task's shard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OutcomeRecord {
+    /// Dispatcher: a leg ended.
+    Ended(Ended),
+    /// Dispatcher: how a recall was decided.
+    Recalled(Recalled),
+    /// Trigger: a firing was taken out of the wheel on a revoke. The body is its [`crate::Work`].
+    Revoked(Taken, Bytes),
+    /// Trigger: a firing left the wheel too late to be called. The body is its [`crate::Work`].
+    Expired(Taken, Bytes),
+    /// Trigger: everything of a sealed instance was dealt with.
+    Drained(Drained),
+    /// Planner: a task ended without a firing being planted for it.
+    Unplanted(Unplanted),
+}
+
+/// A leg that reached the dispatcher and ended there.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Ended {
+    /// Whose firing.
+    pub task: TaskKey,
+    /// Of that version.
+    pub version: u64,
+    /// Which occurrence, from 1.
+    pub occurrence: u64,
+    /// Which firing.
+    pub fire_id: FireId,
+    /// Which planting of it.
+    pub leg: u32,
+    /// Which attempt it was (or would have been), from 1.
+    pub attempt: u32,
+    /// How.
+    pub end: End,
+    /// What the endpoint answered; `None` where no call began.
+    pub answer: Option<Answer>,
+    /// When what happened.
+    pub phases: Phases,
+}
+
+/// How a leg ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    /// The endpoint took it.
+    Success,
+    /// To be planted again, due at `at`.
+    Again {
+        /// When.
+        at: Millis,
+        /// Which attempt that will be.
+        attempt: u32,
+        /// Why.
+        why: Again,
+    },
+    /// Given up; a dead letter was written in the same turn.
+    Dead {
+        /// In words.
+        reason: String,
+    },
+    /// Too late to call.
+    Expired,
+}
+
+/// Why a leg is planted again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Again {
+    /// The call failed; an attempt is used up.
+    Retry,
+    /// The fire came too early for this clock to hold it; no attempt is used up.
+    Hold,
+}
+
+/// What an endpoint answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// HTTP status, if it came to that.
+    pub status: Option<u16>,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+    /// The beginning of the answer's body, at most 4 KiB, as text.
+    pub body: Option<String>,
+}
+
+/// When what happened to one leg; every time by the clock of the role named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phases {
+    /// Registration appended (broker).
+    pub registered_at: Millis,
+    /// Placement written (planner).
+    pub planted_at: Millis,
+    /// The schedule's due time.
+    pub due: Millis,
+    /// This leg's due time: later than `due` for retries.
+    pub leg_due: Millis,
+    /// Left the wheel (trigger).
+    pub triggered_at: Millis,
+    /// Read by the dispatcher.
+    pub received_at: Millis,
+    /// Call began (dispatcher); `None` where none did.
+    pub began_at: Option<Millis>,
+    /// Leg ended (dispatcher).
+    pub ended_at: Millis,
+}
+
+/// How a recall met its fire.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recalled {
+    /// Which firing.
+    pub fire_id: FireId,
+    /// Which planting of it.
+    pub leg: u32,
+    /// What the recall was for.
+    pub purpose: Purpose,
+    /// How it was decided.
+    pub decision: Decision,
+    /// Whose firing; `None` when there was no such open fire to tell.
+    pub task: Option<TaskKey>,
+    /// When (dispatcher).
+    pub at: Millis,
+}
+
+/// How a recall was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Decision {
+    /// The call had not begun and never will: the leg ended by this.
+    Cancelled,
+    /// The call began: the leg will end by its own outcome.
+    TooLate,
+    /// No such open fire: the fire's own earlier outcome stands before this.
+    Gone,
+}
+
+/// A firing taken out of the wheel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taken {
+    /// Which use of the slot counted it.
+    pub instance: Instance,
+    /// Which firing.
+    pub fire_id: FireId,
+    /// Which planting of it.
+    pub leg: u32,
+    /// When it would have fired.
+    pub due: Millis,
+    /// When it was taken out (trigger).
+    pub at: Millis,
+}
+
+/// The ledger of a drained instance: placements = fired + revoked + expired (T1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drained {
+    /// Which use of which slot.
+    pub instance: Instance,
+    /// As the seal said.
+    pub placements: u64,
+    /// Sent to lanes.
+    pub fired: u64,
+    /// Taken out on a revoke.
+    pub revoked: u64,
+    /// Left too late.
+    pub expired: u64,
+}
+
+/// A task that ended in the index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unplanted {
+    /// Whose.
+    pub task: TaskKey,
+    /// Its version.
+    pub version: u64,
+    /// Which occurrence would have been next.
+    pub occurrence: u64,
+    /// The firing that would have been.
+    pub fire_id: FireId,
+    /// When it would have been due.
+    pub due: Millis,
+    /// When its registration was appended.
+    pub registered_at: Millis,
+    /// How.
+    pub end: UnplantedEnd,
+    /// When (planner).
+    pub at: Millis,
+}
+
+/// How a task ended in the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum UnplantedEnd {
+    /// By a cancel.
+    Cancelled,
+    /// Past its expiry before it could be planted.
+    Expired,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Head {
+    Ended(Ended),
+    Recalled(Recalled),
+    Revoked(Taken),
+    Expired(Taken),
+    Drained(Drained),
+    Unplanted(Unplanted),
+}
+
+impl OutcomeRecord {
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        let (head, tail) = match self.clone() {
+            Self::Ended(it) => (Head::Ended(it), Bytes::new()),
+            Self::Recalled(it) => (Head::Recalled(it), Bytes::new()),
+            Self::Revoked(it, body) => (Head::Revoked(it), body),
+            Self::Expired(it, body) => (Head::Expired(it), body),
+            Self::Drained(it) => (Head::Drained(it), Bytes::new()),
+            Self::Unplanted(it) => (Head::Unplanted(it), Bytes::new()),
+        };
+        codec::encode(Kind::Outcome, &head, &tail)
+    }
+
+    /// From bytes; a body shares their memory.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was not understood.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let (head, tail) = codec::decode(Kind::Outcome, bytes)?;
+        Ok(match head {
+            Head::Ended(it) => Self::Ended(it),
+            Head::Recalled(it) => Self::Recalled(it),
+            Head::Revoked(it) => Self::Revoked(it, tail),
+            Head::Expired(it) => Self::Expired(it, tail),
+            Head::Drained(it) => Self::Drained(it),
+            Head::Unplanted(it) => Self::Unplanted(it),
+        })
+    }
+}

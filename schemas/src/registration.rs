@@ -1,0 +1,110 @@
+//! Record 1: what a caller asks for, as one JSON object.
+//!
+//! The same object comes by Kafka and by HTTP. [`Registration::parse`] reports every complaint at
+//! once, each with its field; unknown fields are refused by name.
+
+use serde::{Deserialize, Serialize};
+
+use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
+use crate::id::TaskKey;
+use crate::schedule::Schedule;
+
+/// One command on one task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registration {
+    /// Which task.
+    pub task: TaskKey,
+    /// The command is refused as a conflict unless the task has this version.
+    pub if_version: Option<u64>,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What to do with a task.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// Make it. Same id and content: unchanged. Other content: conflict.
+    Register(Box<Definition>),
+    /// Change what is named, keep the rest; where the task is unknown and the patch is a whole
+    /// definition, make it (`PUT`).
+    Update(Box<Patch>),
+    /// Change only when.
+    Reschedule(Schedule),
+    /// Start an `after` schedule anew from this command's append time.
+    Touch,
+    /// End it before it fires.
+    Cancel,
+    /// Fire it now, with this payload if one is given.
+    Run(Option<Payload>),
+    /// Stop planning it.
+    Pause,
+    /// Plan it again.
+    Resume,
+    /// End what runs.
+    Kill,
+    /// Tell how a call ended that answered 202.
+    Report(Report),
+}
+
+/// What an update changes; `None` keeps.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Patch {
+    /// When.
+    pub schedule: Option<Schedule>,
+    /// Whom.
+    pub call: Option<Call>,
+    /// What.
+    pub payload: Option<Payload>,
+    /// Limit of a call, ms.
+    pub timeout_ms: Option<u64>,
+    /// When it fails.
+    pub retry: Option<RetryPolicy>,
+    /// Which lane.
+    pub priority: Option<Priority>,
+    /// All tags anew.
+    pub tags: Option<Vec<String>>,
+    /// Expiry behind the due time, ms.
+    pub expires_after_ms: Option<u64>,
+}
+
+/// How a call that answered 202 went on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Report {
+    /// Which firing, as 32 hex digits.
+    pub fire_id: String,
+    /// How.
+    pub result: ReportResult,
+    /// In words.
+    pub message: Option<String>,
+}
+
+/// The three things a report can say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ReportResult {
+    /// Done.
+    Success,
+    /// Failed; the retry policy goes on.
+    Failure,
+    /// Still at it.
+    Progress,
+}
+
+/// One thing wrong with a registration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Complaint {
+    /// Path of the field, `retry.backoff.first`; empty for the whole.
+    pub field: String,
+    /// What is wrong and what would be right.
+    pub problem: String,
+}
+
+/// Everything wrong with a registration.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .complaints.iter().map(|c| if c.field.is_empty() { c.problem.clone() } else { format!("`{}`: {}", c.field, c.problem) }).collect::<Vec<_>>().join("; "))]
+pub struct Refusal {
+    /// Not a JSON object at all (HTTP 400), rather than a wrong one (422).
+    pub malformed: bool,
+    /// Each field that is wrong, at least one.
+    pub complaints: Vec<Complaint>,
+}
