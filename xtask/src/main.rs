@@ -10,6 +10,7 @@
 
 mod repo;
 mod services;
+mod show;
 mod sys;
 mod test;
 mod tidy;
@@ -34,6 +35,8 @@ enum Command {
     Tidy,
     /// Every test, with Kafka and MariaDB brought up for it; ends with `N passed, N failed, N skipped`
     Test(test::TestArgs),
+    /// Prove what the project claims of itself: figures beside their aims
+    Show(show::ShowArgs),
     /// A real Apache Kafka on this machine
     #[command(subcommand)]
     Kafka(services::kafka::KafkaCommand),
@@ -57,6 +60,7 @@ fn run(cli: Cli) -> Result<()> {
         Command::Verify(args) => verify::run(&args),
         Command::Tidy => tidy::run(),
         Command::Test(args) => test::run(&args),
+        Command::Show(args) => show::run(&args),
         Command::Kafka(command) => services::kafka::run(command),
         Command::Mysql(command) => services::mysql::run(command),
     }

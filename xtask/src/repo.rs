@@ -16,6 +16,11 @@ pub(crate) fn services_dir() -> Result<PathBuf> {
     dir(root().join("target").join("services"))
 }
 
+/// Where cargo puts what it builds.
+pub(crate) fn target_dir() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
 /// Creates `path` with its parents and returns it.
 pub(crate) fn dir(path: PathBuf) -> Result<PathBuf> {
     std::fs::create_dir_all(&path).with_context(|| format!("create `{}`", path.display()))?;

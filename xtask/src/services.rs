@@ -10,7 +10,9 @@ use crate::{repo, sys};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// A service that was started: what `down` needs to end it and `status` to describe it.
@@ -100,6 +102,76 @@ impl Running {
         }
         Ok(())
     }
+}
+
+/// Kafka and MariaDB for the time of a run; those that this run started end with it.
+pub(crate) struct Services {
+    pub kafka: Running,
+    pub mysql: Running,
+    _started: Started,
+}
+
+impl Services {
+    /// Finds them up or brings them up, on other ports when the usual ones are taken.
+    pub(crate) fn up(keep: bool) -> Result<Self> {
+        let mut started = Started(Vec::new());
+        let port = usable_port("kafka", kafka::DEFAULT_PORT)?;
+        let args = kafka::UpArgs {
+            port,
+            ..kafka::UpArgs::default()
+        };
+        let (kafka, new) = kafka::up(&args).context("bring up kafka")?;
+        if new && !keep {
+            started.0.push(kafka.clone());
+        }
+        let port = usable_port("mysql", mysql::DEFAULT_PORT)?;
+        let (mysql, new) = mysql::up(port).context("bring up mariadb")?;
+        if new && !keep {
+            started.0.push(mysql.clone());
+        }
+        Ok(Self {
+            kafka,
+            mysql,
+            _started: started,
+        })
+    }
+
+    /// Tells tests where the services are.
+    pub(crate) fn tell(&self, command: &mut Command) {
+        command.env("TIDEWHEEL_TEST_KAFKA", &self.kafka.address);
+        command.env("TIDEWHEEL_TEST_MYSQL", &self.mysql.address);
+        // A test that cannot find its service must not pass for that.
+        command.env("CI", "true");
+    }
+}
+
+/// Ends what it holds when dropped, whatever happened in between.
+struct Started(Vec<Running>);
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for service in &self.0 {
+            if let Err(error) = service.stop(true) {
+                eprintln!("error: {error:#}");
+            }
+        }
+    }
+}
+
+/// The usual port when our own service has it or nobody, else the next free one, 100 further on.
+fn usable_port(kind: &str, usual: u16) -> Result<u16> {
+    if Running::load(kind, usual)?.is_some_and(|running| running.is_alive()) {
+        return Ok(usual);
+    }
+    (0..20)
+        .map(|step| usual + step * 100)
+        .find(|port| is_free(*port))
+        .with_context(|| format!("find a free port for {kind}"))
+}
+
+/// Whether nobody listens on this port of the loopback interface.
+pub(crate) fn is_free(port: u16) -> bool {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).is_ok()
 }
 
 fn state_file(kind: &str, port: u16) -> Result<PathBuf> {

@@ -4,7 +4,7 @@
 //! workspace, then the simulator, and takes down what it brought up. The last line it prints is
 //! `N passed, N failed, N skipped`.
 
-use crate::services::{Running, kafka, mysql};
+use crate::services::Services;
 use crate::{repo, sys};
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -24,10 +24,10 @@ pub(crate) struct TestArgs {
 
 /// How many tests ended how.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Tally {
-    passed: u64,
-    failed: u64,
-    skipped: u64,
+pub(crate) struct Tally {
+    pub passed: u64,
+    pub failed: u64,
+    pub skipped: u64,
 }
 
 impl fmt::Display for Tally {
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     sys::install(&["make", "cc", "c++"], &["build-essential"])?;
     let services = Services::up(args.keep)?;
     let mut tally = Tally::default();
-    let tests = services.tests(&mut tally);
+    let tests = tests(&services, &mut tally);
     let seeds = simulator(args.seeds, &mut tally);
     drop(services);
     for error in [&tests, &seeds]
@@ -61,57 +61,18 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
     Ok(())
 }
 
-/// Services for the time of a run; those that this run started end with it.
-struct Services {
-    kafka: (Running, bool),
-    mysql: (Running, bool),
-    keep: bool,
-}
-
-impl Services {
-    fn up(keep: bool) -> Result<Self> {
-        let kafka = kafka::up(&kafka::UpArgs::default()).context("bring up kafka")?;
-        let mysql = match mysql::up(mysql::DEFAULT_PORT) {
-            Ok(mysql) => mysql,
-            Err(error) => {
-                if kafka.1 && !keep {
-                    kafka.0.stop(true)?;
-                }
-                return Err(error.context("bring up mariadb"));
-            }
-        };
-        Ok(Self { kafka, mysql, keep })
+/// All tests of the workspace, those that want a broker or a database included.
+fn tests(services: &Services, tally: &mut Tally) -> Result<()> {
+    let mut cargo = repo::cargo();
+    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    services.tell(&mut cargo);
+    let failed_before = tally.failed;
+    let result = stream(&mut cargo, |line| tally.add(line));
+    if result.is_err() && tally.failed == failed_before {
+        // It did not build, or a test process ended without a word.
+        tally.failed += 1;
     }
-
-    /// All tests of the workspace, those that want a broker or a database included.
-    fn tests(&self, tally: &mut Tally) -> Result<()> {
-        let mut cargo = repo::cargo();
-        cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
-        cargo.env("TIDEWHEEL_TEST_KAFKA", &self.kafka.0.address);
-        cargo.env("TIDEWHEEL_TEST_MYSQL", &self.mysql.0.address);
-        // A test that cannot find its service must not pass for that.
-        cargo.env("CI", "true");
-        let failed_before = tally.failed;
-        let result = stream(&mut cargo, |line| tally.add(line));
-        if result.is_err() && tally.failed == failed_before {
-            // It did not build, or a test process ended without a word.
-            tally.failed += 1;
-        }
-        result
-    }
-}
-
-impl Drop for Services {
-    fn drop(&mut self) {
-        for (service, started) in [&self.kafka, &self.mysql] {
-            if *started
-                && !self.keep
-                && let Err(error) = service.stop(true)
-            {
-                eprintln!("error: {error:#}");
-            }
-        }
-    }
+    result
 }
 
 /// The simulator's seeds count as one test.
@@ -136,7 +97,7 @@ fn simulator(seeds: u32, tally: &mut Tally) -> Result<()> {
 
 impl Tally {
     /// Takes a line of libtest: `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
-    fn add(&mut self, line: &str) {
+    pub(crate) fn add(&mut self, line: &str) {
         let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|verdict| verdict.split_once(". "))

@@ -117,6 +117,12 @@ pub(crate) fn up(args: &UpArgs) -> Result<(Running, bool)> {
         }
         running.stop(false)?;
     }
+    if !services::is_free(args.port) {
+        bail!(
+            "port {} is taken by something that `kafka up` did not start",
+            args.port
+        );
+    }
     let libs = jars::ensure(&version)?;
     let owned = args.data.is_none();
     let data = match &args.data {

@@ -88,6 +88,9 @@ pub(crate) fn up(port: u16) -> Result<(Running, bool)> {
         }
         running.stop(false)?;
     }
+    if !services::is_free(port) {
+        bail!("port {port} is taken by something that `mysql up` did not start");
+    }
     let programs = ["mariadbd", "mariadb-install-db", "mariadb"];
     sys::install(&programs, &["mariadb-server-core", "mariadb-client-core"])?;
     let home = home(port)?;

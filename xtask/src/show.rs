@@ -1,0 +1,114 @@
+//! What the project claims of itself, each claim a command: `cargo xtask show pipe.5`.
+//!
+//! A claim is a function that fills a [`Report`] with figures. The report is printed as a table,
+//! every figure beside its aim, and written to `target/show/<name>.json` with the commit, the date
+//! and the machine. A figure that misses its aim makes the command fail. `docs/proof.md` lists
+//! the claims with what each takes.
+
+mod report;
+mod simulator;
+
+use crate::{repo, sys};
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use report::Report;
+use std::time::Instant;
+
+#[derive(Args, Debug, Clone)]
+pub(crate) struct ShowArgs {
+    /// `list`, `all`, or a claim such as `pipe.5`
+    pub name: String,
+    /// Use the unoptimised build: for work on the claims themselves, never for their figures
+    #[arg(long)]
+    pub debug: bool,
+}
+
+/// One claim.
+struct Claim {
+    name: &'static str,
+    text: &'static str,
+    show: fn(&ShowArgs, &mut Report) -> Result<()>,
+}
+
+const CLAIMS: [Claim; 3] = [
+    Claim {
+        name: "pipe.3",
+        text: "the log's conformance suite holds on memory, embedded and Kafka",
+        show: simulator::conformance,
+    },
+    Claim {
+        name: "pipe.4",
+        text: "2,000 simulator seeds with all faults lose, hasten, double and misreport nothing",
+        show: simulator::seeds,
+    },
+    Claim {
+        name: "pipe.13",
+        text: "a release build from nothing takes minutes, not a coffee break",
+        show: simulator::build,
+    },
+];
+
+pub(crate) fn run(args: &ShowArgs) -> Result<()> {
+    match args.name.as_str() {
+        "list" => {
+            for claim in CLAIMS {
+                println!("{:8} {}", claim.name, claim.text);
+            }
+            Ok(())
+        }
+        "all" => {
+            let missed: Vec<&str> = CLAIMS
+                .iter()
+                .filter(|claim| {
+                    show(claim, args)
+                        .inspect_err(|e| eprintln!("error: {e:#}"))
+                        .is_err()
+                })
+                .map(|claim| claim.name)
+                .collect();
+            if !missed.is_empty() {
+                bail!("missed: {}", missed.join(", "));
+            }
+            Ok(())
+        }
+        name => {
+            let claim = CLAIMS.iter().find(|claim| claim.name == name);
+            show(
+                claim.with_context(|| format!("no claim `{name}`; see `show list`"))?,
+                args,
+            )
+        }
+    }
+}
+
+fn show(claim: &Claim, args: &ShowArgs) -> Result<()> {
+    println!("{}: {}", claim.name, claim.text);
+    let begun = Instant::now();
+    let mut report = Report::default();
+    let result = (claim.show)(args, &mut report);
+    // What was measured before an error is worth keeping too.
+    let path = report.write(claim.name, claim.text, args.debug, begun.elapsed(), &result)?;
+    report.print();
+    println!(
+        "{:.1} min, written to {}",
+        begun.elapsed().as_secs_f64() / 60.0,
+        path.display()
+    );
+    result.with_context(|| format!("show {}", claim.name))?;
+    if let Some(missed) = report.missed() {
+        bail!("{}: `{missed}` misses its aim", claim.name);
+    }
+    Ok(())
+}
+
+/// A program of the workspace, built now.
+fn build(args: &ShowArgs, package: &str, program: &str) -> Result<std::path::PathBuf> {
+    let mut cargo = repo::cargo();
+    cargo.args(["build", "--quiet", "-p", package, "--bin", program]);
+    if !args.debug {
+        cargo.arg("--release");
+    }
+    sys::run(&mut cargo)?;
+    let profile = if args.debug { "debug" } else { "release" };
+    Ok(repo::target_dir().join(profile).join(program))
+}

@@ -1,0 +1,243 @@
+//! Figures, their aims, and the table and file that keep them.
+
+use crate::{repo, sys};
+use anyhow::{Context, Result};
+use serde::Serialize;
+use std::fmt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// What a figure must be.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Aim {
+    Is(f64),
+    AtMost(f64),
+    AtLeast(f64),
+    /// Printed to be compared, held to nothing.
+    Told,
+}
+
+impl Aim {
+    fn holds(self, value: f64) -> bool {
+        match self {
+            Self::Is(aim) => value == aim,
+            Self::AtMost(aim) => value <= aim,
+            Self::AtLeast(aim) => value >= aim,
+            Self::Told => true,
+        }
+    }
+}
+
+impl fmt::Display for Aim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Is(aim) => write!(f, "= {}", number(*aim)),
+            Self::AtMost(aim) => write!(f, "<= {}", number(*aim)),
+            Self::AtLeast(aim) => write!(f, ">= {}", number(*aim)),
+            Self::Told => write!(f, "-"),
+        }
+    }
+}
+
+/// One measured thing.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Figure {
+    pub name: String,
+    pub value: f64,
+    pub unit: String,
+    /// As it is printed: `<= 20`.
+    pub aim: String,
+    pub pass: bool,
+}
+
+/// Everything that one claim measured.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    figures: Vec<Figure>,
+    notes: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Written<'a> {
+    name: &'a str,
+    claim: &'a str,
+    commit: String,
+    date: String,
+    machine: Machine,
+    /// `release`, or `debug` when the figures prove nothing about speed.
+    build: &'a str,
+    minutes: f64,
+    pass: bool,
+    error: Option<String>,
+    figures: &'a [Figure],
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Machine {
+    cores: usize,
+    memory_mib: u64,
+    cpu: String,
+}
+
+impl Report {
+    pub(crate) fn figure(&mut self, name: impl Into<String>, value: f64, unit: &str, aim: Aim) {
+        let (name, pass) = (name.into(), aim.holds(value));
+        let unit = unit.to_owned();
+        self.figures.push(Figure {
+            name,
+            value,
+            unit,
+            aim: aim.to_string(),
+            pass,
+        });
+    }
+
+    /// A fact that is no number: a list of cases, a hash.
+    pub(crate) fn note(&mut self, note: impl Into<String>) {
+        self.notes.push(note.into());
+    }
+
+    /// The first figure that misses its aim.
+    pub(crate) fn missed(&self) -> Option<&str> {
+        self.figures
+            .iter()
+            .find(|figure| !figure.pass)
+            .map(|figure| figure.name.as_str())
+    }
+
+    pub(crate) fn print(&self) {
+        print!("{}", self.table());
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for note in &self.notes {
+            text.push_str(&format!("  {note}\n"));
+        }
+        let width = self.figures.iter().map(|f| f.name.len()).max().unwrap_or(0);
+        for figure in &self.figures {
+            let verdict = match (figure.pass, figure.aim.as_str()) {
+                (true, "-") => "",
+                (true, _) => "ok",
+                (false, _) => "MISS",
+            };
+            let (name, value) = (&figure.name, number(figure.value));
+            let (unit, aim) = (&figure.unit, &figure.aim);
+            let line = format!("  {name:width$}  {value:>12} {unit:8} {aim:>12}  {verdict}");
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text
+    }
+
+    /// Writes `target/show/<name>.json` and returns its path.
+    pub(crate) fn write(
+        &self,
+        name: &str,
+        claim: &str,
+        debug: bool,
+        took: Duration,
+        result: &Result<()>,
+    ) -> Result<PathBuf> {
+        let path =
+            repo::dir(repo::root().join("target").join("show"))?.join(format!("{name}.json"));
+        let written = Written {
+            name,
+            claim,
+            commit: repo::commit(),
+            date: sys::capture(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))?,
+            machine: machine(),
+            build: if debug { "debug" } else { "release" },
+            minutes: took.as_secs_f64() / 60.0,
+            pass: result.is_ok() && self.missed().is_none(),
+            error: result.as_ref().err().map(|error| format!("{error:#}")),
+            figures: &self.figures,
+            notes: &self.notes,
+        };
+        std::fs::write(&path, serde_json::to_vec_pretty(&written)?)
+            .with_context(|| format!("write `{}`", path.display()))?;
+        Ok(path)
+    }
+}
+
+fn machine() -> Machine {
+    let of = |file: &str, key: &str| {
+        let text = std::fs::read_to_string(file).unwrap_or_default();
+        let line = text
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_default();
+        line.split_once(':')
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
+    };
+    let memory = of("/proc/meminfo", "MemTotal");
+    let kib: u64 = memory
+        .split(' ')
+        .next()
+        .and_then(|kib| kib.parse().ok())
+        .unwrap_or(0);
+    Machine {
+        cores: std::thread::available_parallelism().map_or(0, usize::from),
+        memory_mib: kib / 1024,
+        cpu: of("/proc/cpuinfo", "model name"),
+    }
+}
+
+/// Whole numbers with separators, others with as many decimals as tell something.
+fn number(value: f64) -> String {
+    if value.fract() != 0.0 {
+        return if value.abs() < 10.0 {
+            format!("{value:.2}")
+        } else {
+            format!("{value:.1}")
+        };
+    }
+    let digits = format!("{:.0}", value.abs());
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    if value < 0.0 {
+        format!("-{text}")
+    } else {
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_each_figure_beside_its_aim() {
+        let mut report = Report::default();
+        report.figure("lost", 0.0, "", Aim::Is(0.0));
+        report.figure("lateness p99", 20.25, "ms", Aim::AtMost(20.0));
+        report.figure("drained", 1_234_567.0, "/s", Aim::Told);
+        let table = report.table();
+        let words: Vec<Vec<&str>> = table
+            .lines()
+            .map(|line| line.split_whitespace().collect())
+            .collect();
+        assert_eq!(words[0], ["lost", "0", "=", "0", "ok"]);
+        assert_eq!(
+            words[1],
+            ["lateness", "p99", "20.2", "ms", "<=", "20", "MISS"]
+        );
+        assert_eq!(words[2], ["drained", "1,234,567", "/s", "-"]);
+        assert_eq!(report.missed(), Some("lateness p99"));
+    }
+
+    #[test]
+    fn a_value_that_is_not_a_number_misses_every_aim() {
+        for aim in [Aim::Is(0.0), Aim::AtMost(1.0), Aim::AtLeast(0.0)] {
+            assert!(!aim.holds(f64::NAN));
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Claims that need no running server: the conformance suite, the simulator, the build.
+
+use super::ShowArgs;
+use super::report::{Aim, Report};
+use crate::services::{Services, remove_dir};
+use crate::{repo, sys, test};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::time::Instant;
+
+/// The last line that the simulator prints.
+#[derive(Debug, Deserialize)]
+struct Verdict {
+    seeds: u64,
+    lost: u64,
+    early: u64,
+    doubled: u64,
+    false_answers: u64,
+    undrained: u64,
+    trace_hash: serde_json::Value,
+}
+
+/// pipe.3: the same cases on every log, the list printed.
+pub(super) fn conformance(_: &ShowArgs, report: &mut Report) -> Result<()> {
+    let services = Services::up(false)?;
+    let mut cargo = repo::cargo();
+    cargo.args([
+        "test",
+        "-p",
+        "pipeline",
+        "--all-features",
+        "--test",
+        "conformance",
+    ]);
+    cargo.args(["--", "--nocapture"]);
+    services.tell(&mut cargo);
+    let mut tally = test::Tally::default();
+    let mut cases = Vec::new();
+    let result = test::stream(&mut cargo, |line| {
+        tally.add(line);
+        cases.extend(case(line));
+    });
+    for log in ["memory", "embedded", "kafka"] {
+        let of_log = cases.iter().filter(|case| case.contains(log)).count();
+        report.figure(
+            format!("cases on {log}"),
+            of_log as f64,
+            "",
+            Aim::AtLeast(1.0),
+        );
+    }
+    for case in cases {
+        report.note(case);
+    }
+    report.figure("failed", tally.failed as f64, "", Aim::Is(0.0));
+    report.figure("skipped", tally.skipped as f64, "", Aim::Is(0.0));
+    result
+}
+
+/// The name in a line `test name ... ok`.
+fn case(line: &str) -> Option<String> {
+    line.strip_prefix("test ")
+        .and_then(|rest| rest.strip_suffix(" ... ok"))
+        .map(str::to_owned)
+}
+
+/// pipe.4: 2,000 seeds, and one seed a hundred times.
+pub(super) fn seeds(args: &ShowArgs, report: &mut Report) -> Result<()> {
+    let seeds = if args.debug { 20 } else { 2_000 };
+    let verdict = simulate(args, &["--seeds", &seeds.to_string()])?;
+    report.figure("seeds", verdict.seeds as f64, "", Aim::Is(f64::from(seeds)));
+    report.figure("lost", verdict.lost as f64, "", Aim::Is(0.0));
+    report.figure("early", verdict.early as f64, "", Aim::Is(0.0));
+    report.figure(
+        "doubled (fire_id, leg)",
+        verdict.doubled as f64,
+        "",
+        Aim::Is(0.0),
+    );
+    report.figure(
+        "false answers",
+        verdict.false_answers as f64,
+        "",
+        Aim::Is(0.0),
+    );
+    report.figure("undrained", verdict.undrained as f64, "", Aim::Is(0.0));
+    // The simulator itself fails when two reruns of a seed differ.
+    let again = simulate(args, &["--seed", "7", "--reruns", "100"])?;
+    report.figure(
+        "reruns of seed 7 with one trace hash",
+        100.0,
+        "",
+        Aim::Is(100.0),
+    );
+    report.note(format!("trace hash of seed 7: {}", again.trace_hash));
+    Ok(())
+}
+
+fn simulate(args: &ShowArgs, flags: &[&str]) -> Result<Verdict> {
+    let mut cargo = repo::cargo();
+    cargo.args(["run", "--quiet", "-p", "sim"]);
+    if !args.debug {
+        cargo.arg("--release");
+    }
+    let mut last = String::new();
+    cargo.arg("--").args(flags);
+    let result = test::stream(&mut cargo, |line| {
+        if line.starts_with('{') {
+            line.clone_into(&mut last);
+        }
+    });
+    match serde_json::from_str(&last) {
+        // A verdict with misses says more than the exit code that goes with it.
+        Ok(verdict) => Ok(verdict),
+        Err(error) => {
+            result?;
+            Err(error).with_context(|| format!("the simulator's last line `{last}`"))
+        }
+    }
+}
+
+/// pipe.13: a release build into an empty target directory.
+pub(super) fn build(_: &ShowArgs, report: &mut Report) -> Result<()> {
+    let target = repo::root().join("target").join("show").join("clean-build");
+    remove_dir(&target)?;
+    sys::run(repo::cargo().args(["fetch", "--locked"]))?;
+    let begun = Instant::now();
+    let mut cargo = repo::cargo();
+    cargo
+        .args(["build", "--release", "--locked"])
+        .env("CARGO_TARGET_DIR", &target);
+    let built = sys::run(&mut cargo);
+    let minutes = begun.elapsed().as_secs_f64() / 60.0;
+    remove_dir(&target)?;
+    built?;
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    report.figure(
+        "release build from nothing",
+        minutes,
+        "min",
+        Aim::AtMost(8.0),
+    );
+    report.figure("cores", cores as f64, "", Aim::Told);
+    Ok(())
+}
