@@ -1,1 +1,496 @@
-//! driver
+//! The one loop: waits on the log, feeds the cores, cuts turns, commits them.
+//!
+//! One driver is one worker of one role: it owns some shards, one core each, and one transaction at a
+//! time. The commit runs beside the loop; while it does, cores go on and gather the next turn. When a
+//! commit fails, or may have, everything since the last one is dropped: cores are state machines over
+//! the log and are rebuilt from it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use schemas::{Role, Shard, Shards};
+
+use crate::assignment::{Assignment, Leaving};
+use crate::clock::{Clock, Now};
+use crate::error::LogError;
+use crate::inbox::Inbox;
+use crate::log::{Log, LogEvent};
+use crate::metrics;
+use crate::record::{Position, TopicPartition};
+use crate::stage::{Ask, Factory, Opening, Stage};
+
+/// Ownership is proved, and positions that only moved are committed, at least this often.
+const HEARTBEAT_MS: u64 = 1_000;
+/// What is open when a shard is taken away has so long to end and be committed.
+const DRAIN_MS: u64 = 5_000;
+/// Wait before asking again for what was not available.
+const RETRY_MS: u64 = 10;
+
+type Input<F> = <<F as Factory>::Stage as Stage>::Input;
+type Effect<F> = <<F as Factory>::Stage as Stage>::Effect;
+
+/// Takes the effects of one worker's cores.
+pub type Sink<'a, E> = dyn FnMut(Shard, E) + 'a;
+
+/// One worker of one role.
+pub struct Driver<F: Factory> {
+    role: Role,
+    shards: Shards,
+    log: Box<dyn Log>,
+    factory: F,
+    clock: Arc<dyn Clock>,
+    inbox: Inbox<Input<F>>,
+    owned: Assignment<F::Stage>,
+    flight: Option<Flight<Effect<F>>>,
+    last_full_turn: u64,
+    events: Vec<LogEvent>,
+}
+
+/// The transaction on its way.
+struct Flight<E> {
+    after: Vec<(Shard, E)>,
+    cut_at: u64,
+}
+
+impl<F: Factory> Driver<F> {
+    /// A worker over `log`, not yet owning anything.
+    pub fn new(
+        role: Role,
+        shards: Shards,
+        log: Box<dyn Log>,
+        factory: F,
+        clock: Arc<dyn Clock>,
+        inbox: Inbox<Input<F>>,
+    ) -> Self {
+        inbox.connect(log.waker());
+        Self {
+            role,
+            shards,
+            log,
+            factory,
+            clock,
+            inbox,
+            owned: Assignment::new(),
+            flight: None,
+            last_full_turn: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// One round of the loop; waits at most `wait`.
+    ///
+    /// # Errors
+    /// [`LogError::Fatal`] or [`LogError::Config`]: this connection is of no more use; take the
+    /// factory back by [`Driver::into_factory`] and join anew.
+    pub fn turn(&mut self, wait: Duration, sink: &mut Sink<'_, Effect<F>>) -> Result<(), LogError> {
+        let result = self.try_turn(wait, sink);
+        match result {
+            Err(LogError::Aborted(_) | LogError::Retry(_)) => {
+                self.rebuild();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    /// How long nothing need be done, unless the log or the inbox wakes this worker: for a simulator
+    /// that advances time itself.
+    #[must_use]
+    pub fn idle_for(&self) -> Duration {
+        let now = self.clock.now();
+        let mut ms = HEARTBEAT_MS.saturating_sub(now.mono.saturating_sub(self.last_full_turn));
+        for (_, owned) in self.owned.iter() {
+            match &owned.core {
+                Some(core) => {
+                    if let Some(at) = core.poll_timeout() {
+                        ms = ms.min(at.since(now.wall));
+                    }
+                    if self.flight.is_none() && core.wants_turn(now) {
+                        ms = 0;
+                    }
+                }
+                None => ms = ms.min(owned.open_at.saturating_sub(now.mono)),
+            }
+        }
+        if self.inbox.is_empty() {
+            Duration::from_millis(ms)
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Gives every shard up in order, as on a planned hand-over; keep calling [`Driver::turn`] until
+    /// [`Driver::owns_nothing`].
+    pub fn drain(&mut self) {
+        let now = self.clock.now();
+        for (_, owned) in self.owned.iter_mut() {
+            leave(owned, now);
+        }
+    }
+
+    /// Whether no shard is left.
+    #[must_use]
+    pub fn owns_nothing(&self) -> bool {
+        self.owned.len() == 0
+    }
+
+    /// The shards whose cores are at work.
+    pub fn open_shards(&self) -> impl Iterator<Item = Shard> {
+        self.owned
+            .iter()
+            .filter(|(_, owned)| owned.core.is_some())
+            .map(|(shard, _)| shard)
+    }
+
+    /// The core of one shard, if it is at work: for a simulator's questions.
+    #[must_use]
+    pub fn core(&self, shard: Shard) -> Option<&F::Stage> {
+        self.owned.core(shard)
+    }
+
+    /// Drops the connection and every core.
+    #[must_use]
+    pub fn into_factory(mut self) -> F {
+        self.close_all();
+        self.factory
+    }
+
+    fn try_turn(&mut self, wait: Duration, sink: &mut Sink<'_, Effect<F>>) -> Result<(), LogError> {
+        let wait = wait.min(self.idle_for());
+        let mut events = std::mem::take(&mut self.events);
+        let owned = &self.owned;
+        let mut appetite = |from: TopicPartition| {
+            owned
+                .core(from.shard)
+                .map_or(0, |core| core.appetite(from.topic))
+        };
+        self.log.poll(wait, &mut appetite, &mut events)?;
+        let now = self.clock.now();
+        let mut failed = None;
+        for event in events.drain(..) {
+            if let Err(error) = self.handle_event(event, now, sink) {
+                failed = Some(error);
+            }
+        }
+        self.events = events;
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        self.open_shards_now(now)?;
+        for (shard, input) in self.inbox.take() {
+            if let Some(core) = self.owned.core_mut(shard) {
+                core.handle_input(input, now);
+            }
+        }
+        for (_, core) in self.owned.cores_mut() {
+            if core.poll_timeout().is_some_and(|at| at <= now.wall) {
+                core.handle_timeout(now);
+            }
+        }
+        self.answer_asks(now)?;
+        self.run_effects(sink);
+        self.commit_turn(now)?;
+        self.release_drained();
+        Ok(())
+    }
+
+    fn handle_event(
+        &mut self,
+        event: LogEvent,
+        now: Now,
+        sink: &mut Sink<'_, Effect<F>>,
+    ) -> Result<(), LogError> {
+        match event {
+            LogEvent::Assigned(shards) => {
+                tracing::info!(role = self.role.name(), ?shards, "shards assigned");
+                for shard in shards {
+                    self.owned.insert(shard);
+                }
+                self.count_shards();
+            }
+            LogEvent::Revoked { shards, lost } => {
+                tracing::info!(role = self.role.name(), ?shards, lost, "shards revoked");
+                for shard in shards {
+                    self.handle_revoked(shard, lost, now);
+                }
+            }
+            LogEvent::Batch {
+                from,
+                records,
+                position,
+            } => {
+                if let Some(core) = self.owned.core_mut(from.shard) {
+                    core.handle_batch(from.topic, records, position, now);
+                }
+            }
+            LogEvent::Committed { proven_at } => self.handle_committed(proven_at, now, sink),
+            LogEvent::Failed(error) => {
+                tracing::warn!(role = self.role.name(), %error, "turn failed");
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle_revoked(&mut self, shard: Shard, lost: bool, now: Now) {
+        let Some(owned) = self.owned.get_mut(shard) else {
+            self.log.release(&[shard]);
+            return;
+        };
+        if lost || owned.core.is_none() {
+            self.give_up(shard);
+        } else {
+            leave(owned, now);
+        }
+    }
+
+    fn handle_committed(&mut self, proven_at: u64, now: Now, sink: &mut Sink<'_, Effect<F>>) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        let role = self.role.name();
+        ::metrics::counter!(metrics::TURNS, "role" => role).increment(1);
+        ::metrics::histogram!(metrics::TURN_SECONDS, "role" => role)
+            .record(Duration::from_millis(now.mono.saturating_sub(flight.cut_at)).as_secs_f64());
+        for (_, owned) in self.owned.iter_mut() {
+            if std::mem::take(&mut owned.in_flight)
+                && let Some(core) = &mut owned.core
+            {
+                core.handle_committed(proven_at, now);
+            }
+        }
+        for (shard, effect) in flight.after {
+            sink(shard, effect);
+        }
+        let left: Vec<Shard> = self
+            .owned
+            .iter()
+            .filter(|(_, owned)| owned.leaving == Some(Leaving::LastTurn))
+            .map(|(shard, _)| shard)
+            .collect();
+        for shard in left {
+            self.give_up(shard);
+        }
+    }
+
+    fn open_shards_now(&mut self, now: Now) -> Result<(), LogError> {
+        for shard in self.owned.to_open(now.mono) {
+            match self.open(shard, now) {
+                Ok(()) => {}
+                Err(LogError::Retry(reason)) => {
+                    tracing::debug!(role = self.role.name(), shard = shard.0, reason, "not yet");
+                    if let Some(owned) = self.owned.get_mut(shard) {
+                        owned.open_at = now.mono + RETRY_MS;
+                    }
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok(())
+    }
+
+    /// Committed positions first, and stable ones: only then is the predecessor known to be fenced
+    /// off, and the ends known to hold everything it wrote.
+    fn open(&mut self, shard: Shard, now: Now) -> Result<(), LogError> {
+        let topics = self.factory.topics();
+        let of: Vec<_> = topics
+            .iter()
+            .map(|topic| TopicPartition::new(*topic, shard))
+            .collect();
+        let committed = self.log.committed(&of)?;
+        let ends = self.log.ends(&of)?;
+        let committed: BTreeMap<_, _> = topics
+            .iter()
+            .zip(committed)
+            .filter_map(|(topic, position)| position.map(|position| (*topic, position)))
+            .collect();
+        let opening = Opening {
+            shard,
+            shards: self.shards,
+            now,
+            session_timeout_ms: self.log.session_timeout_ms(),
+            committed,
+            ends: topics.into_iter().zip(ends).collect(),
+        };
+        let core = self.factory.open(opening);
+        if let Some(owned) = self.owned.get_mut(shard) {
+            owned.core = Some(core);
+            // A fresh owner proves itself at once; until then no dispatcher may call.
+            self.last_full_turn = 0;
+        }
+        Ok(())
+    }
+
+    fn answer_asks(&mut self, now: Now) -> Result<(), LogError> {
+        for (shard, owned) in self.owned.iter_mut() {
+            let Some(core) = &mut owned.core else {
+                continue;
+            };
+            while let Some(ask) = core.poll_ask() {
+                match ask {
+                    Ask::Read(topic, offset) => {
+                        self.log.read(TopicPartition::new(topic, shard), offset)?;
+                        owned.reads.insert(topic);
+                    }
+                    Ask::Stop(topic) => {
+                        self.log.stop(TopicPartition::new(topic, shard))?;
+                        owned.reads.remove(&topic);
+                    }
+                    Ask::End(topic) => {
+                        let ends = self.log.ends(&[TopicPartition::new(topic, shard)])?;
+                        if let Some((_, end)) = ends.first() {
+                            core.handle_end(topic, *end, now);
+                        }
+                    }
+                    Ask::SendOutside(record) => self.log.send_outside(record)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn run_effects(&mut self, sink: &mut Sink<'_, Effect<F>>) {
+        for (shard, core) in self.owned.cores_mut() {
+            while let Some(effect) = core.poll_effect() {
+                sink(shard, effect);
+            }
+        }
+    }
+
+    /// Cuts and sends a turn of the cores that want one; about once a second, of all.
+    fn commit_turn(&mut self, now: Now) -> Result<(), LogError> {
+        if self.flight.is_some() {
+            return Ok(());
+        }
+        let full = now.mono.saturating_sub(self.last_full_turn) >= HEARTBEAT_MS;
+        let mut records = Vec::new();
+        let mut positions: Vec<(TopicPartition, Position)> = Vec::new();
+        let mut after = Vec::new();
+        for (shard, owned) in self.owned.iter_mut() {
+            let Some(core) = &mut owned.core else {
+                continue;
+            };
+            let (last, overdue) = match owned.leaving {
+                Some(Leaving::Draining(until)) => {
+                    (core.is_idle() || until <= now.mono, until <= now.mono)
+                }
+                Some(Leaving::LastTurn) => continue,
+                None => (false, false),
+            };
+            if !(full || last || core.wants_turn(now)) {
+                continue;
+            }
+            let turn = core.take_turn(now);
+            records.extend(turn.records);
+            let at = |(topic, position)| (TopicPartition::new(topic, shard), position);
+            positions.extend(turn.positions.into_iter().map(at));
+            after.extend(turn.after.into_iter().map(|effect| (shard, effect)));
+            owned.in_flight = true;
+            if overdue || (last && !core.wants_turn(now)) {
+                owned.leaving = Some(Leaving::LastTurn);
+            }
+        }
+        if positions.is_empty() {
+            return Ok(());
+        }
+        if full {
+            self.last_full_turn = now.mono;
+        }
+        ::metrics::histogram!(metrics::TURN_RECORDS, "role" => self.role.name())
+            .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
+        self.flight = Some(Flight {
+            after,
+            cut_at: now.mono,
+        });
+        self.log.commit(records, positions, now.mono)
+    }
+
+    /// Releases what was revoked before it ever opened.
+    fn release_drained(&mut self) {
+        let unopened: Vec<Shard> = self
+            .owned
+            .iter()
+            .filter(|(_, owned)| owned.core.is_none() && owned.leaving.is_some())
+            .map(|(shard, _)| shard)
+            .collect();
+        for shard in unopened {
+            self.give_up(shard);
+        }
+    }
+
+    /// After a void turn: every core is dropped; those still owned are opened again.
+    fn rebuild(&mut self) {
+        ::metrics::counter!(metrics::TURNS_FAILED, "role" => self.role.name()).increment(1);
+        self.flight = None;
+        let now = self.clock.now();
+        let all: Vec<(Shard, bool)> = self
+            .owned
+            .iter()
+            .map(|(shard, owned)| (shard, owned.leaving.is_some()))
+            .collect();
+        for (shard, leaving) in all {
+            self.give_up_core(shard);
+            if leaving {
+                self.give_up(shard);
+            } else if let Some(owned) = self.owned.get_mut(shard) {
+                owned.in_flight = false;
+                owned.open_at = now.mono + RETRY_MS;
+            }
+        }
+    }
+
+    fn give_up(&mut self, shard: Shard) {
+        self.give_up_core(shard);
+        self.owned.remove(shard);
+        self.log.release(&[shard]);
+        self.count_shards();
+    }
+
+    fn give_up_core(&mut self, shard: Shard) {
+        let Some(owned) = self.owned.get_mut(shard) else {
+            return;
+        };
+        for topic in std::mem::take(&mut owned.reads) {
+            if let Err(error) = self.log.stop(TopicPartition::new(topic, shard)) {
+                tracing::debug!(%error, "stop on an unusable log");
+            }
+        }
+        if let Some(core) = owned.core.take() {
+            self.factory.close(shard, core);
+        }
+    }
+
+    fn close_all(&mut self) {
+        let all: Vec<Shard> = self.owned.iter().map(|(shard, _)| shard).collect();
+        for shard in all {
+            self.give_up_core(shard);
+            self.owned.remove(shard);
+        }
+        self.count_shards();
+    }
+
+    fn count_shards(&self) {
+        let count = f64::from(u32::try_from(self.owned.len()).unwrap_or(u32::MAX));
+        ::metrics::gauge!(metrics::SHARDS, "role" => self.role.name()).set(count);
+    }
+}
+
+impl<F: Factory> std::fmt::Debug for Driver<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Driver")
+            .field("role", &self.role)
+            .field("shards", &self.owned.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Starts giving a shard up.
+fn leave<S: Stage>(owned: &mut crate::assignment::Owned<S>, now: Now) {
+    if owned.leaving.is_none() {
+        owned.leaving = Some(Leaving::Draining(now.mono + DRAIN_MS));
+        if let Some(core) = &mut owned.core {
+            core.handle_revoke(now);
+        }
+    }
+}

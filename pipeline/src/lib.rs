@@ -22,6 +22,7 @@ pub mod driver;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod inbox;
 pub mod invariant;
 #[cfg(feature = "kafka")]
 pub mod kafka;
@@ -31,10 +32,13 @@ pub mod metrics;
 pub mod record;
 pub mod retention;
 pub mod stage;
+pub mod worker;
 
 pub use clock::{Clock, Now};
+pub use driver::Driver;
 
 pub use error::LogError;
+pub use inbox::Inbox;
 pub use log::{Broker, Log, LogEvent, Producer};
 pub use record::{Outgoing, Position, Record, TopicPartition};
 pub use stage::{Ask, Factory, Opening, Stage, Turn};

@@ -1,0 +1,149 @@
+//! A driver on a thread of its own: joins, turns, joins anew when its connection is lost, drains.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::time::Duration;
+
+use schemas::{Role, Shard};
+
+use crate::clock::Clock;
+use crate::driver::Driver;
+use crate::error::LogError;
+use crate::inbox::Inbox;
+use crate::log::Broker;
+use crate::stage::{Factory, Stage};
+
+/// Longest wait in one round of the loop; also how soon a stop is noticed.
+const ROUND: Duration = Duration::from_millis(100);
+/// Wait before joining again after a connection was lost, doubled up to the maximum.
+const REJOIN: Duration = Duration::from_millis(100);
+const REJOIN_MAX: Duration = Duration::from_secs(5);
+/// A drain that takes longer than this is given up; a successor goes on from the last commit.
+const DRAIN_ROUNDS: u32 = 100;
+
+/// What a worker is at, for /ready and /state.
+#[derive(Debug, Default)]
+pub struct Status {
+    stop: AtomicBool,
+    phase: AtomicU8,
+    open_shards: AtomicU64,
+}
+
+/// A worker's place in life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Not connected.
+    Joining,
+    /// Turning.
+    Running,
+    /// Gone.
+    Stopped,
+}
+
+impl Status {
+    /// Asks the worker to drain and end.
+    pub fn stop(&self) {
+        self.stop.store(true, Ordering::Release);
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Joining,
+            1 => Phase::Running,
+            _ => Phase::Stopped,
+        }
+    }
+
+    /// How many shards have their core at work.
+    #[must_use]
+    pub fn open_shards(&self) -> u64 {
+        self.open_shards.load(Ordering::Acquire)
+    }
+
+    fn set(&self, phase: Phase) {
+        let number = match phase {
+            Phase::Joining => 0,
+            Phase::Running => 1,
+            Phase::Stopped => 2,
+        };
+        self.phase.store(number, Ordering::Release);
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Acquire)
+    }
+}
+
+/// Runs one worker until [`Status::stop`]; blocks, so give it a thread.
+///
+/// # Errors
+/// [`LogError::Config`] when a person must act; everything else is retried for ever.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "each is one thing a worker needs; called once a role"
+)]
+pub fn run<F: Factory>(
+    broker: &dyn Broker,
+    role: Role,
+    member: &str,
+    mut factory: F,
+    clock: &Arc<dyn Clock>,
+    inbox: &Inbox<<F::Stage as Stage>::Input>,
+    status: &Status,
+    mut sink: impl FnMut(Shard, <F::Stage as Stage>::Effect),
+) -> Result<(), LogError> {
+    let mut wait = REJOIN;
+    while !status.stopping() {
+        status.set(Phase::Joining);
+        let log = match broker.join(role, member) {
+            Ok(log) => log,
+            Err(error @ LogError::Config(_)) => {
+                status.set(Phase::Stopped);
+                return Err(error);
+            }
+            Err(error) => {
+                tracing::warn!(role = role.name(), member, %error, "cannot join; trying again");
+                std::thread::sleep(wait);
+                wait = (wait * 2).min(REJOIN_MAX);
+                continue;
+            }
+        };
+        let clock = Arc::clone(clock);
+        let mut driver = Driver::new(role, broker.shards(), log, factory, clock, inbox.clone());
+        status.set(Phase::Running);
+        match turn_until_stopped(&mut driver, status, &mut sink) {
+            Ok(()) => wait = REJOIN,
+            Err(error) => {
+                tracing::warn!(role = role.name(), member, %error, "connection lost; joining anew");
+                std::thread::sleep(wait);
+                wait = (wait * 2).min(REJOIN_MAX);
+            }
+        }
+        status.open_shards.store(0, Ordering::Release);
+        factory = driver.into_factory();
+    }
+    status.set(Phase::Stopped);
+    Ok(())
+}
+
+fn turn_until_stopped<F: Factory>(
+    driver: &mut Driver<F>,
+    status: &Status,
+    sink: &mut impl FnMut(Shard, <F::Stage as Stage>::Effect),
+) -> Result<(), LogError> {
+    while !status.stopping() {
+        driver.turn(ROUND, sink)?;
+        let open = u64::try_from(driver.open_shards().count()).unwrap_or(u64::MAX);
+        status.open_shards.store(open, Ordering::Release);
+    }
+    driver.drain();
+    for _ in 0..DRAIN_ROUNDS {
+        if driver.owns_nothing() {
+            break;
+        }
+        driver.turn(ROUND, sink)?;
+    }
+    Ok(())
+}
