@@ -64,7 +64,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<()> {
 /// All tests of the workspace, those that want a broker or a database included.
 fn tests(services: &Services, tally: &mut Tally) -> Result<()> {
     let mut cargo = repo::cargo();
-    cargo.args(["test", "--workspace", "--all-features", "--no-fail-fast"]);
+    cargo.args(["test", "--workspace", "--no-fail-fast"]);
     services.tell(&mut cargo);
     let failed_before = tally.failed;
     let result = stream(&mut cargo, |line| tally.add(line));

@@ -1,0 +1,80 @@
+//! `tidewheel-load` as a witness: what it was asked, what it says it saw.
+
+use super::report::{Aim, Report};
+use crate::{repo, sys};
+use anyhow::{Context, Result};
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+
+/// The JSON that `tidewheel-load` writes; more fields are read by name where a claim needs them.
+#[derive(Debug, Clone, Deserialize)]
+pub(crate) struct Seen {
+    pub registered: u64,
+    pub fired: u64,
+    pub lost: u64,
+    pub early: u64,
+    pub doubled: u64,
+    #[serde(default)]
+    pub rate_per_s: f64,
+    #[serde(default)]
+    pub drain_per_s: f64,
+    #[serde(default)]
+    pub lateness_ms: Lateness,
+    #[serde(default)]
+    pub rss_mib: BTreeMap<String, f64>,
+    #[serde(flatten)]
+    pub more: BTreeMap<String, serde_json::Value>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+pub(crate) struct Lateness {
+    #[serde(default)]
+    pub p50: f64,
+    #[serde(default)]
+    pub p99: f64,
+    #[serde(default)]
+    pub p999: f64,
+    #[serde(default)]
+    pub max: f64,
+}
+
+/// Runs `program ARGS --json FILE` and reads what it saw; a run that lost something still tells.
+pub(crate) fn run(program: &Path, name: &str, args: &[String]) -> Result<Seen> {
+    let json = repo::dir(repo::root().join("target/show"))?.join(format!("load-{name}.json"));
+    if json.exists() {
+        std::fs::remove_file(&json)?;
+    }
+    let mut command = Command::new(program);
+    command.current_dir(repo::root()).args(args).arg("--json").arg(&json);
+    let result = sys::run(&mut command);
+    match std::fs::read(&json) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .with_context(|| format!("read `{}`", json.display())),
+        Err(error) => {
+            result?;
+            Err(error).with_context(|| format!("read `{}`", json.display()))
+        }
+    }
+}
+
+impl Seen {
+    /// Nothing lost, nothing early, nothing twice: what every load run is held to.
+    pub(crate) fn report_exact(&self, report: &mut Report, of: &str) {
+        report.figure(format!("{of}: registered"), self.registered as f64, "", Aim::AtLeast(1.0));
+        report.figure(format!("{of}: fired"), self.fired as f64, "", Aim::Told);
+        report.figure(format!("{of}: lost"), self.lost as f64, "", Aim::Is(0.0));
+        report.figure(format!("{of}: early"), self.early as f64, "", Aim::Is(0.0));
+        report.figure(format!("{of}: doubled"), self.doubled as f64, "", Aim::Is(0.0));
+    }
+
+    /// How late its calls came; p99 is held to `aim`.
+    pub(crate) fn report_lateness(&self, report: &mut Report, of: &str, aim: Aim) {
+        let late = &self.lateness_ms;
+        report.figure(format!("{of}: lateness p50"), late.p50, "ms", Aim::Told);
+        report.figure(format!("{of}: lateness p99"), late.p99, "ms", aim);
+        report.figure(format!("{of}: lateness p99.9"), late.p999, "ms", Aim::Told);
+        report.figure(format!("{of}: lateness max"), late.max, "ms", Aim::Told);
+    }
+}
