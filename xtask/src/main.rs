@@ -47,7 +47,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match run(Cli::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
@@ -55,13 +55,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(cli: Cli) -> Result<()> {
+fn run(cli: Cli) -> Result<ExitCode> {
     match cli.command {
         Command::Verify(args) => verify::run(&args),
         Command::Tidy => tidy::run(),
-        Command::Test(args) => test::run(&args),
+        // Its last line is for machines; nothing may be printed behind it.
+        Command::Test(args) => return Ok(ExitCode::from(u8::from(!test::run(&args)))),
         Command::Show(args) => show::run(&args),
         Command::Kafka(command) => services::kafka::run(command),
         Command::Mysql(command) => services::mysql::run(command),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

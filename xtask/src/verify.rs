@@ -2,7 +2,7 @@
 
 use crate::tidy::STAGES_WITH_CORE;
 use crate::{repo, sys, test, tidy};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::time::Instant;
 
 /// A named check.
@@ -15,7 +15,16 @@ pub(crate) fn run(args: &test::TestArgs) -> Result<()> {
         ("tidy", Box::new(tidy::run)),
         ("cores alone", Box::new(cores_alone)),
         ("clippy", Box::new(clippy)),
-        ("tests and seeds", Box::new(|| test::run(args))),
+        (
+            "tests and seeds",
+            Box::new(|| {
+                if test::run(args) {
+                    Ok(())
+                } else {
+                    bail!("not all pass")
+                }
+            }),
+        ),
     ];
     for (name, check) in steps {
         let begun = Instant::now();
