@@ -52,6 +52,12 @@ impl Retention {
         *deleted = below;
         Some(below)
     }
+
+    /// Takes back that the records of `of` below `offset` were deleted; the next round tries again.
+    fn undo(&mut self, of: TopicPartition, offset: i64) {
+        self.deleted.remove(&of);
+        self.seen.entry(of).or_default().push_front((0, offset));
+    }
 }
 
 /// One round over the drained topics among `topics`: asks what `readers` of each have committed and
@@ -92,7 +98,12 @@ pub fn sweep(
         })
         .collect();
     if !below.is_empty() {
-        broker.delete_below(&below)?;
+        if let Err(error) = broker.delete_below(&below) {
+            for (partition, offset) in below {
+                retention.undo(partition, offset);
+            }
+            return Err(error);
+        }
     }
     Ok(below.len())
 }

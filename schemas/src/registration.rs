@@ -1,13 +1,25 @@
 //! Record 1: what a caller asks for, as one JSON object.
 //!
 //! The same object comes by Kafka and by HTTP. [`Registration::parse`] reports every complaint at
-//! once, each with its field; unknown fields are refused by name.
+//! once, each with its field; unknown fields are refused by name, with the nearest known one as a
+//! hint, because a misspelt option must not be silently ignored. A payload's bytes are taken as they
+//! stand in the text. `definition.rs` holds the defaults, `parts.rs` and `call.rs` the limits.
 
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
 use crate::id::TaskKey;
 use crate::schedule::Schedule;
+
+mod call;
+mod definition;
+mod form;
+mod object;
+mod parse;
+mod parts;
+
+pub use form::{call_json, definition_json, retry_json, schedule_json};
+pub use parse::{DEEPEST, LARGEST, Op, check_depth};
 
 /// One command on one task.
 #[derive(Clone, Debug, PartialEq)]
@@ -107,4 +119,14 @@ pub struct Refusal {
     pub malformed: bool,
     /// Each field that is wrong, at least one.
     pub complaints: Vec<Complaint>,
+}
+
+impl Registration {
+    /// Reads one JSON object.
+    ///
+    /// # Errors
+    /// [`Refusal`] holds everything that is wrong, not only the first.
+    pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
+        parse::parse(bytes)
+    }
 }

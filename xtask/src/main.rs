@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`services`] for `kafka` and `mysql`, at [`tidy`] for the rules of the house.
 
+mod harness;
 mod repo;
 mod services;
 mod show;

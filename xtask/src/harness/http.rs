@@ -32,8 +32,7 @@ pub(crate) fn request(
     body: Option<&str>,
 ) -> Result<Answer> {
     let asked = || format!("{method} http://{address}{path}");
-    let mut stream =
-        TcpStream::connect_timeout(&address, CONNECT_LIMIT).with_context(asked)?;
+    let mut stream = TcpStream::connect_timeout(&address, CONNECT_LIMIT).with_context(asked)?;
     stream.set_read_timeout(Some(ANSWER_LIMIT))?;
     stream.set_nodelay(true)?;
     let body = body.unwrap_or_default();
@@ -50,19 +49,36 @@ pub(crate) fn request(
 
 fn parse(answer: &[u8]) -> Result<Answer> {
     let text = String::from_utf8_lossy(answer);
-    let (head, body) = text.split_once("\r\n\r\n").context("answer has no end of headers")?;
-    let status = head.split(' ').nth(1).and_then(|status| status.parse::<u16>().ok());
-    let Some(status) = status else { bail!("not an HTTP answer: `{head}`") };
-    let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
-    let body = if chunked { dechunk(body) } else { body.to_owned() };
+    let (head, body) = text
+        .split_once("\r\n\r\n")
+        .context("answer has no end of headers")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .and_then(|status| status.parse::<u16>().ok());
+    let Some(status) = status else {
+        bail!("not an HTTP answer: `{head}`")
+    };
+    let chunked = head
+        .to_ascii_lowercase()
+        .contains("transfer-encoding: chunked");
+    let body = if chunked {
+        dechunk(body)
+    } else {
+        body.to_owned()
+    };
     Ok(Answer { status, body })
 }
 
 fn dechunk(mut body: &str) -> String {
     let mut whole = String::new();
     while let Some((size, rest)) = body.split_once("\r\n") {
-        let Ok(size) = usize::from_str_radix(size.trim(), 16) else { break };
-        let Some(chunk) = rest.get(..size).filter(|_| size > 0) else { break };
+        let Ok(size) = usize::from_str_radix(size.trim(), 16) else {
+            break;
+        };
+        let Some(chunk) = rest.get(..size).filter(|_| size > 0) else {
+            break;
+        };
         whole.push_str(chunk);
         body = rest.get(size + 2..).unwrap_or_default();
     }
@@ -76,8 +92,16 @@ mod tests {
     #[test]
     fn answers_are_read_whole_or_in_chunks() {
         let cases = [
-            ("HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}", 202, "{}"),
-            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", 200, "abcde"),
+            (
+                "HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}",
+                202,
+                "{}",
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n",
+                200,
+                "abcde",
+            ),
         ];
         for (text, status, body) in cases {
             let answer = parse(text.as_bytes()).expect("parses");

@@ -45,7 +45,10 @@ impl Receiver {
     pub(crate) fn start() -> Result<Self> {
         let listener =
             TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).context("listen")?;
-        let receiver = Self { address: listener.local_addr()?, calls: Arc::default() };
+        let receiver = Self {
+            address: listener.local_addr()?,
+            calls: Arc::default(),
+        };
         let served = receiver.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
@@ -63,16 +66,26 @@ impl Receiver {
 
     /// Every call so far.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     pub(crate) fn count(&self) -> usize {
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).len()
+        self.calls
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .len()
     }
 
     /// Sums up the calls of tasks whose id begins with `prefix`.
     pub(crate) fn seen(&self, prefix: &str) -> Seen {
-        sum_up(self.calls().iter().filter(|call| call.task.starts_with(prefix)))
+        sum_up(
+            self.calls()
+                .iter()
+                .filter(|call| call.task.starts_with(prefix)),
+        )
     }
 
     fn serve(&self, stream: TcpStream) -> Option<()> {
@@ -81,8 +94,13 @@ impl Receiver {
         let mut reader = BufReader::new(stream);
         loop {
             let call = read_call(&mut reader)?;
-            self.calls.lock().unwrap_or_else(PoisonError::into_inner).push(call);
-            writer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").ok()?;
+            self.calls
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(call);
+            writer
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+                .ok()?;
         }
     }
 }
@@ -93,9 +111,13 @@ fn sum_up<'a>(calls: impl Iterator<Item = &'a Call>) -> Seen {
     let mut first: BTreeMap<String, i64> = BTreeMap::new();
     for call in calls {
         seen.early += usize::from(call.at < call.due);
-        let again = attempts.insert((call.fire_id.clone(), call.attempt), ()).is_some();
+        let again = attempts
+            .insert((call.fire_id.clone(), call.attempt), ())
+            .is_some();
         seen.doubled += usize::from(again);
-        first.entry(call.fire_id.clone()).or_insert(call.at - call.due);
+        first
+            .entry(call.fire_id.clone())
+            .or_insert(call.at - call.due);
     }
     seen.fires = first.len();
     seen.lateness = first.into_values().collect();
@@ -111,7 +133,9 @@ fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
-        let Some((name, value)) = line.split_once(':') else { break };
+        let Some((name, value)) = line.split_once(':') else {
+            break;
+        };
         headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
     }
     let header = |name: &str| headers.get(name).cloned().unwrap_or_default();
@@ -128,10 +152,15 @@ fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
 }
 
 /// Epoch ms by this machine's clock, which is the dispatcher's too.
-#[expect(clippy::disallowed_methods, reason = "the receiver judges lateness by its own clock")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the receiver judges lateness by its own clock"
+)]
 pub(crate) fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 #[cfg(test)]
@@ -147,8 +176,21 @@ mod tests {
             at,
             attempt,
         };
-        let calls = [call("x", 1, 99), call("x", 2, 130), call("y", 1, 105), call("y", 1, 107)];
+        let calls = [
+            call("x", 1, 99),
+            call("x", 2, 130),
+            call("y", 1, 105),
+            call("y", 1, 107),
+        ];
         let seen = sum_up(calls.iter());
-        assert_eq!(seen, Seen { fires: 2, early: 1, doubled: 1, lateness: vec![-1, 5] });
+        assert_eq!(
+            seen,
+            Seen {
+                fires: 2,
+                early: 1,
+                doubled: 1,
+                lateness: vec![-1, 5]
+            }
+        );
     }
 }

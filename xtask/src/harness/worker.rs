@@ -33,9 +33,19 @@ impl Worker {
         let log = dir.join(format!("{name}.log"));
         let out = File::options().create(true).append(true).open(&log);
         let out = out.with_context(|| format!("open `{}`", log.display()))?;
-        command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out);
-        let child = command.spawn().with_context(|| format!("start {}", sys::line(&command)))?;
-        Ok(Self { name: name.to_owned(), http, log, child })
+        command
+            .stdin(Stdio::null())
+            .stderr(out.try_clone()?)
+            .stdout(out);
+        let child = command
+            .spawn()
+            .with_context(|| format!("start {}", sys::line(&command)))?;
+        Ok(Self {
+            name: name.to_owned(),
+            http,
+            log,
+            child,
+        })
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -48,20 +58,27 @@ impl Worker {
         let mut ended = None;
         let ready = sys::wait_until(READY_LIMIT, || {
             ended = self.child.try_wait().ok().flatten();
-            ended.is_some() || http::request(http, "GET", "/ready", None).is_ok_and(|a| a.status == 200)
+            ended.is_some()
+                || http::request(http, "GET", "/ready", None).is_ok_and(|a| a.status == 200)
         });
         if let Some(status) = ended {
             bail!("{} ended with {status}; {}", self.name, self.last_words());
         }
         if !ready {
-            bail!("{} is not ready after {READY_LIMIT:?}; {}", self.name, self.last_words());
+            bail!(
+                "{} is not ready after {READY_LIMIT:?}; {}",
+                self.name,
+                self.last_words()
+            );
         }
         Ok(())
     }
 
     /// kill -9, and waits until it is gone.
     pub(crate) fn kill(&mut self) -> Result<()> {
-        self.child.kill().with_context(|| format!("kill {}", self.name))?;
+        self.child
+            .kill()
+            .with_context(|| format!("kill {}", self.name))?;
         self.child.wait()?;
         Ok(())
     }
@@ -104,7 +121,11 @@ impl Worker {
     }
 
     fn last_words(&self) -> String {
-        format!("{}:\n{}", self.log.display(), crate::services::tail(&self.log, 15))
+        format!(
+            "{}:\n{}",
+            self.log.display(),
+            crate::services::tail(&self.log, 15)
+        )
     }
 }
 

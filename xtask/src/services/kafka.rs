@@ -75,6 +75,17 @@ pub(crate) struct ToolArgs {
     pub args: Vec<String>,
 }
 
+impl ToolArgs {
+    /// Arguments for a class of the default version's jars.
+    pub(crate) fn of(args: &[&str]) -> Self {
+        let args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        Self {
+            jars: DEFAULT_VERSION.to_owned(),
+            args,
+        }
+    }
+}
+
 impl Default for UpArgs {
     fn default() -> Self {
         let version = DEFAULT_VERSION.to_owned();

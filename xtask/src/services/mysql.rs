@@ -79,6 +79,18 @@ pub(crate) fn run(command: MysqlCommand) -> Result<()> {
     }
 }
 
+/// Runs one statement in `database` (`""` for none) and returns what it answers, without headers.
+pub(crate) fn query(running: &Running, database: &str, sql: &str) -> Result<String> {
+    sys::capture(client(running.port).args(["-N", "-B", "-e", sql, database]))
+}
+
+fn client(port: u16) -> Command {
+    let mut client = Command::new("mariadb");
+    client.args(["--no-defaults", "-h127.0.0.1", "-utidewheel", "-ptidewheel"]);
+    client.arg(format!("-P{port}"));
+    client
+}
+
 /// Brings MariaDB up, or finds it up; says whether this call started it.
 pub(crate) fn up(port: u16) -> Result<(Running, bool)> {
     let _lock = services::lock()?;
