@@ -135,6 +135,12 @@ impl<F: Factory> Driver<F> {
         self.owned.len() == 0
     }
 
+    /// How many shards are owned, those not yet open included.
+    #[must_use]
+    pub fn owned_shards(&self) -> usize {
+        self.owned.len()
+    }
+
     /// The shards whose cores are at work.
     pub fn open_shards(&self) -> impl Iterator<Item = Shard> {
         self.owned

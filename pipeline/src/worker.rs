@@ -1,7 +1,7 @@
 //! A driver on a thread of its own: joins, turns, joins anew when its connection is lost, drains.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use schemas::{Role, Shard};
@@ -26,7 +26,16 @@ const DRAIN_ROUNDS: u32 = 100;
 pub struct Status {
     stop: AtomicBool,
     phase: AtomicU8,
-    open_shards: AtomicU64,
+    shards: Mutex<Owned>,
+}
+
+/// The shards of one worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owned {
+    /// Those whose core is at work.
+    pub open: Vec<Shard>,
+    /// How many are owned in all, those still being opened included.
+    pub count: usize,
 }
 
 /// A worker's place in life.
@@ -56,10 +65,17 @@ impl Status {
         }
     }
 
-    /// How many shards have their core at work.
+    /// What it owns.
     #[must_use]
-    pub fn open_shards(&self) -> u64 {
-        self.open_shards.load(Ordering::Acquire)
+    pub fn owned(&self) -> Owned {
+        self.shards
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    fn set_owned(&self, owned: Owned) {
+        *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = owned;
     }
 
     fn set(&self, phase: Phase) {
@@ -121,7 +137,7 @@ pub fn run<F: Factory>(
                 wait = (wait * 2).min(REJOIN_MAX);
             }
         }
-        status.open_shards.store(0, Ordering::Release);
+        status.set_owned(Owned::default());
         factory = driver.into_factory();
     }
     status.set(Phase::Stopped);
@@ -133,10 +149,19 @@ fn turn_until_stopped<F: Factory>(
     status: &Status,
     sink: &mut impl FnMut(Shard, <F::Stage as Stage>::Effect),
 ) -> Result<(), LogError> {
+    let mut known = (0, 0);
     while !status.stopping() {
         driver.turn(ROUND, sink)?;
-        let open = u64::try_from(driver.open_shards().count()).unwrap_or(u64::MAX);
-        status.open_shards.store(open, Ordering::Release);
+        let now = (driver.open_shards().count(), driver.owned_shards());
+        // Shards only move all at once, so the counts tell.
+        if now != known {
+            known = now;
+            let open = driver.open_shards().collect();
+            status.set_owned(Owned {
+                open,
+                count: driver.owned_shards(),
+            });
+        }
     }
     driver.drain();
     for _ in 0..DRAIN_ROUNDS {
