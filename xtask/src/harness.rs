@@ -1,0 +1,208 @@
+//! A whole Tidewheel on this machine, to be measured and mistreated: one process per role over a
+//! real Kafka with topics of its own, or one `dev` process.
+
+pub(crate) mod http;
+pub(crate) mod receiver;
+pub(crate) mod worker;
+
+use crate::services::{Running, Services, kafka, mysql, remove_dir};
+use crate::{repo, sys};
+use anyhow::{Context, Result};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use worker::Worker;
+
+/// The roles of a deployment, in the order of the flow; one process each unless told otherwise.
+pub(crate) const ROLES: [&str; 5] = ["ingest", "planner", "trigger", "dispatcher", "archive"];
+
+/// Tidewheel over Kafka. Topics, groups and the database carry a prefix of this run and are removed
+/// when it is dropped.
+pub(crate) struct Deployment {
+    program: PathBuf,
+    kafka: Running,
+    mysql: Running,
+    /// In front of every topic.
+    pub prefix: String,
+    /// Configuration, logs, journals and local stores.
+    pub dir: PathBuf,
+    pub workers: Vec<Worker>,
+}
+
+impl Deployment {
+    /// Creates topics and database, and starts nothing yet.
+    pub(crate) fn prepare(program: &Path, services: &Services, name: &str) -> Result<Self> {
+        let name = format!("{name}-{}", std::process::id());
+        let dir = repo::root()
+            .join("target")
+            .join("show")
+            .join("runs")
+            .join(&name);
+        remove_dir(&dir)?;
+        let deployment = Self {
+            program: program.to_path_buf(),
+            kafka: services.kafka.clone(),
+            mysql: services.mysql.clone(),
+            prefix: format!("{name}."),
+            dir: repo::dir(dir)?,
+            workers: Vec::new(),
+        };
+        let database = deployment.database();
+        mysql::query(
+            &deployment.mysql,
+            "",
+            &format!("CREATE DATABASE `{database}`"),
+        )?;
+        let config = deployment.write_config("topics", free_address()?)?;
+        let mut apply = Command::new(&deployment.program);
+        apply.args(["topics", "apply", "--config"]).arg(config);
+        sys::capture(&mut apply).context("create topics")?;
+        Ok(deployment)
+    }
+
+    /// Starts one process per role and waits until all are ready.
+    pub(crate) fn start_all(&mut self) -> Result<()> {
+        for role in ROLES {
+            self.start(&format!("{role}-1"), role)?;
+        }
+        self.wait_ready()
+    }
+
+    /// Starts one process with these roles (comma between); its name is its member name too.
+    pub(crate) fn start(&mut self, name: &str, roles: &str) -> Result<()> {
+        let http = free_address()?;
+        let config = self.write_config(name, http)?;
+        let mut server = Command::new(&self.program);
+        server
+            .args(["server", "--role", roles, "--config"])
+            .arg(config)
+            .current_dir(&self.dir);
+        self.workers
+            .push(Worker::start(name, http, server, &self.dir)?);
+        Ok(())
+    }
+
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        self.workers.iter_mut().try_for_each(Worker::wait_ready)
+    }
+
+    pub(crate) fn worker(&mut self, name: &str) -> Result<&mut Worker> {
+        let found = self.workers.iter_mut().find(|worker| worker.name == name);
+        found.with_context(|| format!("no worker `{name}`"))
+    }
+
+    /// The HTTP door.
+    pub(crate) fn door(&mut self) -> Result<SocketAddr> {
+        Ok(self.worker("ingest-1")?.http)
+    }
+
+    pub(crate) fn bootstrap(&self) -> &str {
+        &self.kafka.address
+    }
+
+    pub(crate) fn topic(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// One value from the archive's database.
+    pub(crate) fn query(&self, sql: &str) -> Result<String> {
+        mysql::query(&self.mysql, &self.database(), sql)
+    }
+
+    fn database(&self) -> String {
+        format!(
+            "tidewheel_{}",
+            self.prefix.trim_end_matches('.').replace(['-', '.'], "_")
+        )
+    }
+
+    fn write_config(&self, name: &str, http: SocketAddr) -> Result<PathBuf> {
+        let path = self.dir.join(format!("{name}.toml"));
+        std::fs::write(&path, self.config(name, http))
+            .with_context(|| format!("write `{}`", path.display()))?;
+        Ok(path)
+    }
+
+    fn config(&self, name: &str, http: SocketAddr) -> String {
+        let dir = self.dir.display();
+        let server = self.mysql.address.trim_end_matches("/tidewheel");
+        format!(
+            "[log]\nkind = \"kafka\"\n\n\
+             [kafka]\nbootstrap = \"{}\"\nprefix = \"{}\"\n\n\
+             [http]\nlisten = \"{http}\"\n\n\
+             [worker]\nmember = \"{name}\"\n\n\
+             [ingest]\nallow_anonymous_loopback = true\n\n\
+             [planner]\ndata = \"{dir}/{name}.store\"\n\n\
+             [dispatcher]\nallow_loopback = true\njournal = \"{dir}/{name}.journal\"\n\n\
+             [archive]\nurl = \"{server}/{}\"\n",
+            self.kafka.address,
+            self.prefix,
+            self.database(),
+        )
+    }
+
+    fn clean_up(&mut self) -> Result<()> {
+        // Drained processes leave their groups at once; it is the end of the run either way.
+        self.workers.clear();
+        let pattern = format!("{}.*", self.prefix.replace('.', "\\."));
+        let delete = [
+            "--bootstrap-server",
+            self.bootstrap(),
+            "--delete",
+            "--topic",
+            &pattern,
+        ];
+        let args = kafka::ToolArgs::of(&delete);
+        sys::capture(&mut kafka::tool_command(
+            "org.apache.kafka.tools.TopicCommand",
+            &args,
+        )?)?;
+        mysql::query(
+            &self.mysql,
+            "",
+            &format!("DROP DATABASE `{}`", self.database()),
+        )?;
+        Ok(())
+    }
+}
+
+impl Drop for Deployment {
+    fn drop(&mut self) {
+        if let Err(error) = self.clean_up() {
+            eprintln!("error: clean up after the run: {error:#}");
+        }
+    }
+}
+
+/// One `tidewheel dev` with its data in a directory of its own.
+pub(crate) fn start_dev(program: &Path, name: &str) -> Result<Worker> {
+    let dir = repo::root()
+        .join("target")
+        .join("show")
+        .join("runs")
+        .join(name);
+    remove_dir(&dir)?;
+    let dir = repo::dir(dir)?;
+    let mut worker = restart_dev(program, &dir)?;
+    worker.wait_ready()?;
+    Ok(worker)
+}
+
+/// Starts `dev` over the data that is in `dir`; does not wait until it is ready.
+pub(crate) fn restart_dev(program: &Path, dir: &Path) -> Result<Worker> {
+    let http = free_address()?;
+    let mut dev = Command::new(program);
+    dev.arg("dev")
+        .arg("--data")
+        .arg(dir.join("data"))
+        .arg("--http")
+        .arg(http.to_string());
+    dev.current_dir(dir);
+    Worker::start("dev", http, dev, dir)
+}
+
+/// A loopback address that nobody listens on now.
+pub(crate) fn free_address() -> Result<SocketAddr> {
+    let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
+    listener.and_then(|listener| listener.local_addr()).context("find a free port")
+}
