@@ -74,6 +74,13 @@ impl Status {
             .clone()
     }
 
+    /// Whether it is connected and all it owns is at work.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        let owned = self.owned();
+        self.phase() == Phase::Running && owned.open.len() == owned.count
+    }
+
     fn set_owned(&self, owned: Owned) {
         *self.shards.lock().unwrap_or_else(PoisonError::into_inner) = owned;
     }
@@ -110,15 +117,13 @@ pub fn run<F: Factory>(
     status: &Status,
     mut sink: impl FnMut(Shard, <F::Stage as Stage>::Effect),
 ) -> Result<(), LogError> {
+    let _stopped = StoppedAtEnd(status);
     let mut wait = REJOIN;
     while !status.stopping() {
         status.set(Phase::Joining);
         let log = match broker.join(role, member) {
             Ok(log) => log,
-            Err(error @ LogError::Config(_)) => {
-                status.set(Phase::Stopped);
-                return Err(error);
-            }
+            Err(error @ LogError::Config(_)) => return Err(error),
             Err(error) => {
                 tracing::warn!(role = role.name(), member, %error, "cannot join; trying again");
                 std::thread::sleep(wait);
@@ -140,8 +145,16 @@ pub fn run<F: Factory>(
         status.set_owned(Owned::default());
         factory = driver.into_factory();
     }
-    status.set(Phase::Stopped);
     Ok(())
+}
+
+/// A worker that panics is as gone as one that was told to stop.
+struct StoppedAtEnd<'a>(&'a Status);
+
+impl Drop for StoppedAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.set(Phase::Stopped);
+    }
 }
 
 fn turn_until_stopped<F: Factory>(

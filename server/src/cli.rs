@@ -109,6 +109,11 @@ pub(crate) struct Echo {
 
 impl RoleName {
     /// All, in flow order.
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Ingest, Self::Planner, Self::Trigger, Self::Dispatcher, Self::Archive];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Ingest,
+        Self::Planner,
+        Self::Trigger,
+        Self::Dispatcher,
+        Self::Archive,
+    ];
 }

@@ -158,7 +158,9 @@ pub struct Telemetry {
 impl<'de> Deserialize<'de> for Ms {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
-        schemas::duration::parse(&text).map(Self).map_err(serde::de::Error::custom)
+        schemas::duration::parse(&text)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -246,7 +248,10 @@ impl Config {
                 problems.push(problem.to_owned());
             }
         };
-        need(self.log.shards > 0, "`log.shards` is 0: it must be 1 or more, 8 suits most");
+        need(
+            self.log.shards > 0,
+            "`log.shards` is 0: it must be 1 or more, 8 suits most",
+        );
         need(
             !self.kafka.bootstrap.is_empty() || self.log.kind == LogKind::Embedded,
             "`kafka.bootstrap` is empty: name at least one broker as host:port",
@@ -265,9 +270,10 @@ impl Config {
             self.kafka.min_insync_replicas <= self.kafka.replication,
             "`kafka.min_insync_replicas` is larger than `kafka.replication`: nothing could be written",
         );
-        for (name, value) in
-            [("http.listen", &self.http.listen), ("internal.listen", &self.internal.listen)]
-        {
+        for (name, value) in [
+            ("http.listen", &self.http.listen),
+            ("internal.listen", &self.internal.listen),
+        ] {
             need(
                 value.parse::<std::net::SocketAddr>().is_ok(),
                 &format!("`{name}` is `{value}`: it must be an address and port, 127.0.0.1:7800"),
@@ -285,11 +291,17 @@ impl Config {
         for key in &self.ingest.keys {
             need(
                 key.sha256.len() == 64 && key.sha256.bytes().all(|b| b.is_ascii_hexdigit()),
-                &format!("`ingest.keys`: sha256 of `{}` must be 64 hex digits", key.name),
+                &format!(
+                    "`ingest.keys`: sha256 of `{}` must be 64 hex digits",
+                    key.name
+                ),
             );
             need(
                 !key.tenants.is_empty(),
-                &format!("`ingest.keys`: `{}` names no tenant and could do nothing", key.name),
+                &format!(
+                    "`ingest.keys`: `{}` names no tenant and could do nothing",
+                    key.name
+                ),
             );
         }
         let horizon = self.planner.horizon.0;
@@ -300,21 +312,33 @@ impl Config {
         for intake in &self.planner.intakes {
             need(
                 schemas::TenantId::new(&intake.tenant).is_ok(),
-                &format!("`planner.intakes`: `{}` is not a tenant name", intake.tenant),
+                &format!(
+                    "`planner.intakes`: `{}` is not a tenant name",
+                    intake.tenant
+                ),
             );
         }
         need(
             (10..=5_000).contains(&self.trigger.lead.0),
             "`trigger.lead` must be between 10ms and 5s",
         );
-        need(self.trigger.max_fires_per_turn > 0, "`trigger.max_fires_per_turn` is 0");
-        need(self.dispatcher.max_open_calls > 0, "`dispatcher.max_open_calls` is 0: no call begins");
+        need(
+            self.trigger.max_fires_per_turn > 0,
+            "`trigger.max_fires_per_turn` is 0",
+        );
+        need(
+            self.dispatcher.max_open_calls > 0,
+            "`dispatcher.max_open_calls` is 0: no call begins",
+        );
         let archive = &self.archive.url;
         need(
             archive.is_empty() || archive.starts_with("mysql://") || archive.starts_with("sqlite:"),
             "`archive.url` must begin with mysql:// or sqlite:, or be empty for no archive",
         );
-        need(self.archive.retention_days > 0, "`archive.retention_days` is 0: nothing would be kept");
+        need(
+            self.archive.retention_days > 0,
+            "`archive.retention_days` is 0: nothing would be kept",
+        );
         need(
             ["text", "json"].contains(&self.telemetry.format.as_str()),
             "`telemetry.format` must be text or json",
@@ -322,11 +346,7 @@ impl Config {
     }
 }
 
-fn section<T: DeserializeOwned>(
-    tree: &Table,
-    name: &str,
-    problems: &mut Vec<String>,
-) -> Option<T> {
+fn section<T: DeserializeOwned>(tree: &Table, name: &str, problems: &mut Vec<String>) -> Option<T> {
     let value = tree.get(name)?.clone();
     match value.try_into() {
         Ok(section) => Some(section),
@@ -340,7 +360,11 @@ fn section<T: DeserializeOwned>(
 /// Lays `user` over `tree`; refuses what the default file does not know.
 fn overlay(tree: &mut Table, user: Table, path: &str, problems: &mut Vec<String>) {
     for (key, value) in user {
-        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        let full = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
         let free = tree.is_empty() || full.starts_with("kafka.overrides.");
         match tree.get_mut(&key) {
             None if free => {
@@ -361,13 +385,7 @@ fn overlay(tree: &mut Table, user: Table, path: &str, problems: &mut Vec<String>
     }
 }
 
-fn overlay_env(
-    tree: &mut Table,
-    name: &str,
-    path: &str,
-    value: &str,
-    problems: &mut Vec<String>,
-) {
+fn overlay_env(tree: &mut Table, name: &str, path: &str, value: &str, problems: &mut Vec<String>) {
     let path: Vec<String> = path.split("__").map(str::to_lowercase).collect();
     let [section, key] = path.as_slice() else {
         problems.push(format!("`{name}` must be {ENV_PREFIX}SECTION__KEY"));

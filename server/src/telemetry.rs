@@ -15,8 +15,14 @@ const SECONDS: [f64; 16] = [
 pub(crate) fn start_logs(config: &Telemetry) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(&config.log)
         .with_context(|| format!("`telemetry.log` is not a filter: `{}`", config.log))?;
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let started = if config.format == "json" { logs.json().try_init() } else { logs.try_init() };
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = if config.format == "json" {
+        logs.json().try_init()
+    } else {
+        logs.try_init()
+    };
     started.map_err(|error| anyhow::anyhow!("cannot start logging: {error}"))
 }
 

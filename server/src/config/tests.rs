@@ -1,7 +1,9 @@
 use super::*;
 
 fn problems(text: &str, env: &[(&str, &str)]) -> Vec<String> {
-    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     Config::from_text(text, env).err().unwrap_or_default()
 }
 
@@ -24,9 +26,17 @@ fn every_problem_is_reported_at_once() {
         lead = "1s"
     "#;
     let found = problems(text, &[("TIDEWHEEL__HTTP__LISTEN", "nowhere")]);
-    for part in ["log.kidn", "did you mean `kind`", "session", "dispatcher.allow_private", "`triger`"]
-    {
-        assert!(found.iter().any(|line| line.contains(part)), "{part} in {found:#?}");
+    for part in [
+        "log.kidn",
+        "did you mean `kind`",
+        "session",
+        "dispatcher.allow_private",
+        "`triger`",
+    ] {
+        assert!(
+            found.iter().any(|line| line.contains(part)),
+            "{part} in {found:#?}"
+        );
     }
 }
 
@@ -39,12 +49,21 @@ fn values_that_no_type_refuses_are_checked() {
         ("[internal]\nlisten = \"0.0.0.0:7801\"", "internal.token"),
         ("[planner]\nhorizon = \"1h\"", "planner.horizon"),
         ("[archive]\nurl = \"postgres://\"", "archive.url"),
-        ("[ingest]\nkeys = [{ name = \"a\", sha256 = \"12\", tenants = [] }]", "64 hex digits"),
-        ("[planner]\nintakes = [{ topic = \"t\", tenant = \"Not One\" }]", "planner.intakes"),
+        (
+            "[ingest]\nkeys = [{ name = \"a\", sha256 = \"12\", tenants = [] }]",
+            "64 hex digits",
+        ),
+        (
+            "[planner]\nintakes = [{ topic = \"t\", tenant = \"Not One\" }]",
+            "planner.intakes",
+        ),
     ];
     for (text, part) in cases {
         let found = problems(text, &[]);
-        assert!(found.iter().any(|line| line.contains(part)), "{part} in {found:#?}");
+        assert!(
+            found.iter().any(|line| line.contains(part)),
+            "{part} in {found:#?}"
+        );
     }
 }
 
@@ -56,7 +75,9 @@ fn the_environment_goes_on_top() {
         ("TIDEWHEEL__DISPATCHER__ALLOW_LOOPBACK", "true"),
         ("HOME", "/root"),
     ];
-    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let env = env
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let config = Config::from_text("[log]\nshards = 2", env).unwrap();
     assert_eq!(config.kafka.bootstrap, "b:1");
     assert_eq!(config.log.shards, 4);
@@ -69,5 +90,12 @@ fn the_environment_goes_on_top() {
 fn overrides_are_free() {
     let text = "[kafka.overrides]\n\"client.rack\" = \"a\"";
     let config = Config::from_text(text, std::iter::empty()).unwrap();
-    assert_eq!(config.kafka.overrides.get("client.rack").map(String::as_str), Some("a"));
+    assert_eq!(
+        config
+            .kafka
+            .overrides
+            .get("client.rack")
+            .map(String::as_str),
+        Some("a")
+    );
 }

@@ -1,0 +1,97 @@
+//! /live /ready /metrics /state: what a process says about itself.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use pipeline::worker::{Phase, Status};
+use schemas::Role;
+use serde::Serialize;
+
+/// What the routes look at.
+#[derive(Clone)]
+pub(crate) struct Admin {
+    /// The stages of this process.
+    pub(crate) stages: Arc<Vec<(Role, Arc<Status>)>>,
+    /// Renders the metrics.
+    pub(crate) metrics: PrometheusHandle,
+}
+
+/// One stage in `/state`.
+#[derive(Debug, Serialize)]
+struct StageState {
+    role: &'static str,
+    phase: &'static str,
+    shards_owned: usize,
+    shards_open: Vec<u16>,
+}
+
+/// The routes.
+pub(crate) fn router(admin: Admin) -> Router {
+    Router::new()
+        .route("/live", get(live))
+        .route("/ready", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/state", get(state))
+        .with_state(admin)
+}
+
+/// The process serves; a stage that ended on its own makes it dead.
+async fn live(State(admin): State<Admin>) -> (StatusCode, &'static str) {
+    let dead = admin
+        .stages
+        .iter()
+        .any(|(_, status)| status.phase() == Phase::Stopped);
+    if dead {
+        (StatusCode::SERVICE_UNAVAILABLE, "a role has stopped\n")
+    } else {
+        (StatusCode::OK, "live\n")
+    }
+}
+
+/// Every stage is connected and everything it owns is at work.
+async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
+    let waiting: Vec<&str> = admin
+        .stages
+        .iter()
+        .filter(|(_, status)| !status.is_ready())
+        .map(|(role, _)| role.name())
+        .collect();
+    if waiting.is_empty() {
+        (StatusCode::OK, "ready\n".to_owned())
+    } else {
+        (
+            StatusCode::SERVICE_UNAVAILABLE,
+            format!("waiting for {}\n", waiting.join(", ")),
+        )
+    }
+}
+
+async fn metrics(State(admin): State<Admin>) -> String {
+    admin.metrics.render()
+}
+
+async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
+    let stages: Vec<StageState> = admin
+        .stages
+        .iter()
+        .map(|(role, status)| {
+            let owned = status.owned();
+            StageState {
+                role: role.name(),
+                phase: match status.phase() {
+                    Phase::Joining => "joining",
+                    Phase::Running => "running",
+                    Phase::Stopped => "stopped",
+                },
+                shards_owned: owned.count,
+                shards_open: owned.open.iter().map(|shard| shard.0).collect(),
+            }
+        })
+        .collect();
+    Json(serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "stages": stages }))
+}
