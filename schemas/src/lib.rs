@@ -19,6 +19,7 @@ pub mod id;
 pub mod index;
 pub mod json_schema;
 pub mod outcome;
+pub mod owner;
 pub mod registration;
 pub mod schedule;
 pub mod shard;
