@@ -1,0 +1,87 @@
+//! From what a caller named to a whole definition: the defaults, and how a patch changes a task.
+
+use super::{Complaint, Patch, Refusal};
+use crate::call::{Definition, Jitter, RetryPlan, RetryPolicy};
+
+impl RetryPolicy {
+    /// Calls in all unless asked otherwise.
+    pub const ATTEMPTS: u32 = 5;
+    /// Wait behind the first attempt unless asked otherwise, ms.
+    pub const FIRST_MS: u64 = 1_000;
+    /// Growth of the wait unless asked otherwise.
+    pub const FACTOR: f64 = 2.0;
+    /// Longest wait unless asked otherwise, ms.
+    pub const LONGEST_MS: u64 = 600_000;
+}
+
+/// Five calls, waits of 1 s, 2 s, 4 s, 8 s, each spread over [0, wait].
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max_attempts: Self::ATTEMPTS,
+            plan: RetryPlan::Backoff {
+                first_ms: Self::FIRST_MS,
+                factor: Self::FACTOR,
+                max_ms: Self::LONGEST_MS,
+                jitter: Jitter::Full,
+            },
+        }
+    }
+}
+
+impl Definition {
+    /// Limit of a call unless asked otherwise, ms.
+    pub const TIMEOUT_MS: u64 = 5_000;
+}
+
+impl Patch {
+    /// Makes a definition where the patch names both a schedule and a call; the rest has defaults: no
+    /// body, 5 s, [`RetryPolicy::default`], normal priority, no tags, no expiry.
+    ///
+    /// # Errors
+    /// [`Refusal`] names what is missing.
+    pub fn into_definition(self) -> Result<Definition, Refusal> {
+        match (self.schedule, self.call) {
+            (Some(schedule), Some(call)) => Ok(Definition {
+                schedule,
+                call,
+                payload: self.payload.unwrap_or_default(),
+                timeout_ms: self.timeout_ms.unwrap_or(Definition::TIMEOUT_MS),
+                retry: self.retry.unwrap_or_default(),
+                priority: self.priority.unwrap_or_default(),
+                tags: self.tags.unwrap_or_default(),
+                expires_after_ms: self.expires_after_ms,
+            }),
+            (schedule, call) => Err(Refusal {
+                malformed: false,
+                complaints: [("schedule", schedule.is_none()), ("call", call.is_none())]
+                    .into_iter()
+                    .filter(|(_, missing)| *missing)
+                    .map(|(field, _)| Complaint {
+                        field: field.to_owned(),
+                        problem: "is missing".to_owned(),
+                    })
+                    .collect(),
+            }),
+        }
+    }
+
+    /// Changes what the patch names and keeps the rest.
+    pub fn apply(self, to: &mut Definition) {
+        fn set<T>(to: &mut T, from: Option<T>) {
+            if let Some(value) = from {
+                *to = value;
+            }
+        }
+        set(&mut to.schedule, self.schedule);
+        set(&mut to.call, self.call);
+        set(&mut to.payload, self.payload);
+        set(&mut to.timeout_ms, self.timeout_ms);
+        set(&mut to.retry, self.retry);
+        set(&mut to.priority, self.priority);
+        set(&mut to.tags, self.tags);
+        if self.expires_after_ms.is_some() {
+            to.expires_after_ms = self.expires_after_ms;
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Parts of a definition back in the form they are registered in, for people who ask.
+
+use serde_json::{Map, Value, json};
+
+use crate::call::{Call, Definition, Jitter, RetryPlan, RetryPolicy};
+use crate::duration;
+use crate::schedule::Schedule;
+
+use super::parts::JITTERS;
+
+/// A schedule as it is registered: `{"at": 1796086800000}` or `{"after": "30m"}`.
+#[must_use]
+pub fn schedule_json(schedule: &Schedule) -> Value {
+    match schedule {
+        Schedule::At(at) => json!({"at": at.0}),
+        Schedule::After(ms) => json!({"after": duration::format(*ms)}),
+    }
+}
+
+/// A call as it is registered; the values of headers that carry secrets are left out.
+#[must_use]
+pub fn call_json(call: &Call) -> Value {
+    let mut out = Map::new();
+    out.insert("url".to_owned(), call.url.clone().into());
+    out.insert("method".to_owned(), call.method.clone().into());
+    if !call.headers.is_empty() {
+        let shown = call.headers.iter().map(|(name, value)| {
+            let value = if is_secret(name) { "(hidden)" } else { value };
+            (name.clone(), Value::from(value))
+        });
+        out.insert("headers".to_owned(), Value::Object(shown.collect()));
+    }
+    Value::Object(out)
+}
+
+/// A retry policy as it is registered.
+#[must_use]
+pub fn retry_json(retry: &RetryPolicy) -> Value {
+    match &retry.plan {
+        RetryPlan::Backoff {
+            first_ms,
+            factor,
+            max_ms,
+            jitter,
+        } => json!({
+            "max_attempts": retry.max_attempts,
+            "backoff": {
+                "first": duration::format(*first_ms),
+                "factor": factor,
+                "max": duration::format(*max_ms),
+                "jitter": jitter_name(*jitter),
+            },
+        }),
+        RetryPlan::Explicit(waits) => json!({
+            "max_attempts": retry.max_attempts,
+            "schedule": waits.iter().map(|ms| duration::format(*ms)).collect::<Vec<_>>(),
+        }),
+    }
+}
+
+/// A definition without its payload, as it is registered.
+#[must_use]
+pub fn definition_json(definition: &Definition) -> Value {
+    let mut out = json!({
+        "schedule": schedule_json(&definition.schedule),
+        "call": call_json(&definition.call),
+        "timeout": duration::format(definition.timeout_ms),
+        "retry": retry_json(&definition.retry),
+        "priority": definition.priority.name(),
+        "tags": definition.tags,
+    });
+    if let (Some(ms), Some(fields)) = (definition.expires_after_ms, out.as_object_mut()) {
+        fields.insert("expires_after".to_owned(), duration::format(ms).into());
+    }
+    out
+}
+
+fn jitter_name(jitter: Jitter) -> &'static str {
+    JITTERS
+        .iter()
+        .find(|(_, it)| *it == jitter)
+        .map_or("full", |(name, _)| *name)
+}
+
+fn is_secret(header: &str) -> bool {
+    header == "authorization"
+        || header == "cookie"
+        || ["secret", "token", "key", "password"]
+            .iter()
+            .any(|part| header.contains(part))
+}
