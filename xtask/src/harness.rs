@@ -70,16 +70,42 @@ impl Deployment {
 
     /// Starts one process with these roles (comma between); its name is its member name too.
     pub(crate) fn start(&mut self, name: &str, roles: &str) -> Result<()> {
-        let http = free_address()?;
+        let worker = self.spawn(name, roles, free_address()?)?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    /// Kills the process of this name if it lives and starts it again where it was; does not wait
+    /// until it is ready.
+    pub(crate) fn restart(&mut self, name: &str) -> Result<()> {
+        let old = self.worker(name)?;
+        if old.is_alive() {
+            old.kill()?;
+        }
+        let (roles, http) = (old.roles.clone(), old.http);
+        let new = self.spawn(name, &roles, http)?;
+        *self.worker(name)? = new;
+        Ok(())
+    }
+
+    fn spawn(&self, name: &str, roles: &str, http: SocketAddr) -> Result<Worker> {
         let config = self.write_config(name, http)?;
         let mut server = Command::new(&self.program);
         server
             .args(["server", "--role", roles, "--config"])
             .arg(config)
             .current_dir(&self.dir);
-        self.workers
-            .push(Worker::start(name, http, server, &self.dir)?);
-        Ok(())
+        Worker::start(name, roles, http, server, &self.dir)
+    }
+
+    /// Where a planner of this name keeps its index.
+    pub(crate) fn store(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.store"))
+    }
+
+    /// Where a dispatcher of this name notes the calls it begins.
+    pub(crate) fn journal(&self, name: &str) -> PathBuf {
+        self.dir.join(format!("{name}.journal"))
     }
 
     pub(crate) fn wait_ready(&mut self) -> Result<()> {
@@ -124,7 +150,7 @@ impl Deployment {
     }
 
     fn config(&self, name: &str, http: SocketAddr) -> String {
-        let dir = self.dir.display();
+        let (store, journal) = (self.store(name), self.journal(name));
         let server = self.mysql.address.trim_end_matches("/tidewheel");
         format!(
             "[log]\nkind = \"kafka\"\n\n\
@@ -132,11 +158,13 @@ impl Deployment {
              [http]\nlisten = \"{http}\"\n\n\
              [worker]\nmember = \"{name}\"\n\n\
              [ingest]\nallow_anonymous_loopback = true\n\n\
-             [planner]\ndata = \"{dir}/{name}.store\"\n\n\
-             [dispatcher]\nallow_loopback = true\njournal = \"{dir}/{name}.journal\"\n\n\
+             [planner]\ndata = \"{}\"\n\n\
+             [dispatcher]\nallow_loopback = true\njournal = \"{}\"\n\n\
              [archive]\nurl = \"{server}/{}\"\n",
             self.kafka.address,
             self.prefix,
+            store.display(),
+            journal.display(),
             self.database(),
         )
     }
@@ -174,35 +202,62 @@ impl Drop for Deployment {
     }
 }
 
-/// One `tidewheel dev` with its data in a directory of its own.
-pub(crate) fn start_dev(program: &Path, name: &str) -> Result<Worker> {
-    let dir = repo::root()
-        .join("target")
-        .join("show")
-        .join("runs")
-        .join(name);
-    remove_dir(&dir)?;
-    let dir = repo::dir(dir)?;
-    let mut worker = restart_dev(program, &dir)?;
-    worker.wait_ready()?;
-    Ok(worker)
+/// `tidewheel dev` with its data in a directory of its own.
+pub(crate) struct Dev {
+    program: PathBuf,
+    pub dir: PathBuf,
+    pub worker: Worker,
 }
 
-/// Starts `dev` over the data that is in `dir`; does not wait until it is ready.
-pub(crate) fn restart_dev(program: &Path, dir: &Path) -> Result<Worker> {
-    let http = free_address()?;
-    let mut dev = Command::new(program);
-    dev.arg("dev")
-        .arg("--data")
-        .arg(dir.join("data"))
-        .arg("--http")
-        .arg(http.to_string());
-    dev.current_dir(dir);
-    Worker::start("dev", http, dev, dir)
+impl Dev {
+    /// Starts it with no data and waits until it is ready.
+    pub(crate) fn start(program: &Path, name: &str) -> Result<Self> {
+        let dir = repo::root()
+            .join("target")
+            .join("show")
+            .join("runs")
+            .join(name);
+        remove_dir(&dir)?;
+        let dir = repo::dir(dir)?;
+        let worker = Self::spawn(program, &dir, free_address()?)?;
+        let mut dev = Self {
+            program: program.to_path_buf(),
+            dir,
+            worker,
+        };
+        dev.worker.wait_ready()?;
+        Ok(dev)
+    }
+
+    /// kill -9, and up again over the same data, at the same address; does not wait until ready.
+    pub(crate) fn kill_and_restart(&mut self) -> Result<()> {
+        self.worker.kill()?;
+        self.worker = Self::spawn(&self.program, &self.dir, self.worker.http)?;
+        Ok(())
+    }
+
+    /// Where its dispatcher notes the calls it begins.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.dir.join("dev.journal")
+    }
+
+    fn spawn(program: &Path, dir: &Path, http: SocketAddr) -> Result<Worker> {
+        let mut dev = Command::new(program);
+        dev.arg("dev")
+            .arg("--data")
+            .arg(dir.join("data"))
+            .arg("--http")
+            .arg(http.to_string());
+        dev.env("TIDEWHEEL__DISPATCHER__JOURNAL", dir.join("dev.journal"))
+            .current_dir(dir);
+        Worker::start("dev", "dev", http, dev, dir)
+    }
 }
 
 /// A loopback address that nobody listens on now.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
-    listener.and_then(|listener| listener.local_addr()).context("find a free port")
+    listener
+        .and_then(|listener| listener.local_addr())
+        .context("find a free port")
 }

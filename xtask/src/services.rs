@@ -5,6 +5,7 @@
 
 pub(crate) mod kafka;
 pub(crate) mod mysql;
+pub(crate) mod python;
 
 use crate::{repo, sys};
 use anyhow::{Context, Result};

@@ -5,13 +5,21 @@
 //! and the machine. A figure that misses its aim makes the command fail. `docs/proof.md` lists
 //! the claims with what each takes.
 
+mod clients;
+mod garbage;
+mod input;
+mod kill;
+mod load;
+mod pending;
 mod report;
 mod simulator;
+mod tasks;
 
 use crate::{repo, sys};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use report::Report;
+use std::path::PathBuf;
 use std::time::Instant;
 
 #[derive(Args, Debug, Clone)]
@@ -30,7 +38,12 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-const CLAIMS: [Claim; 3] = [
+const CLAIMS: [Claim; 7] = [
+    Claim {
+        name: "pipe.2",
+        text: "tasks of Kafka's own console producer and of Python's client are fired and cancelled",
+        show: input::real_input,
+    },
     Claim {
         name: "pipe.3",
         text: "the log's conformance suite holds on memory, embedded and Kafka",
@@ -40,6 +53,21 @@ const CLAIMS: [Claim; 3] = [
         name: "pipe.4",
         text: "2,000 simulator seeds with all faults lose, hasten, double and misreport nothing",
         show: simulator::seeds,
+    },
+    Claim {
+        name: "pipe.7",
+        text: "killed under load, each role and the whole: nothing lost, early, or doubled without need",
+        show: kill::survives,
+    },
+    Claim {
+        name: "pipe.11",
+        text: "10,000 malformed records and a million bulk registrations harm nobody else",
+        show: garbage::harmless,
+    },
+    Claim {
+        name: "pipe.12",
+        text: "2,000,000 pending tasks take no more memory than 1,000,000; a killed planner comes back",
+        show: pending::flat,
     },
     Claim {
         name: "pipe.13",
@@ -102,13 +130,13 @@ fn show(claim: &Claim, args: &ShowArgs) -> Result<()> {
 }
 
 /// A program of the workspace, built now.
-fn build(args: &ShowArgs, package: &str, program: &str) -> Result<std::path::PathBuf> {
+fn program(args: &ShowArgs, package: &str, name: &str) -> Result<PathBuf> {
     let mut cargo = repo::cargo();
-    cargo.args(["build", "--quiet", "-p", package, "--bin", program]);
+    cargo.args(["build", "--quiet", "-p", package, "--bin", name]);
     if !args.debug {
         cargo.arg("--release");
     }
     sys::run(&mut cargo)?;
     let profile = if args.debug { "debug" } else { "release" };
-    Ok(repo::target_dir().join(profile).join(program))
+    Ok(repo::target_dir().join(profile).join(name))
 }

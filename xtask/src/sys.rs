@@ -177,12 +177,17 @@ pub(crate) fn install(programs: &[&str], packages: &[&str]) -> Result<()> {
     if absent.is_empty() {
         return Ok(());
     }
-    let (absent, wanted) = (absent.join(", "), packages.join(" "));
+    install_packages(packages).with_context(|| format!("{} not found", absent.join(", ")))
+}
+
+/// Installs Debian packages; as root, or by a sudo that does not ask.
+pub(crate) fn install_packages(packages: &[&str]) -> Result<()> {
+    let wanted = packages.join(" ");
     let sudo = !is_root();
     if find("apt-get").is_none() || (sudo && find("sudo").is_none()) {
-        bail!("{absent} not found; install `{wanted}` by your package manager and try again");
+        bail!("install `{wanted}` by your package manager and try again");
     }
-    eprintln!("installing {wanted} ({absent} not found)");
+    eprintln!("installing {wanted}");
     apt(sudo, &["update", "-qq"])?;
     let mut args = vec!["install", "-y", "-qq", "--no-install-recommends"];
     args.extend(packages);

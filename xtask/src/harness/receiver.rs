@@ -1,11 +1,16 @@
-//! A business endpoint of our own: answers 200 and remembers every call.
+//! A business endpoint of our own: remembers every call and answers as its path says.
+//!
+//! `/slow/…` answers 200 after [`SLOW`], `/fail/…` answers 500, every other path 200 at once.
 
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// How long `/slow/…` keeps its caller waiting.
+pub(crate) const SLOW: Duration = Duration::from_millis(1_500);
 
 /// One call as it came in.
 #[derive(Debug, Clone)]
@@ -93,14 +98,21 @@ impl Receiver {
         let mut writer = stream.try_clone().ok()?;
         let mut reader = BufReader::new(stream);
         loop {
-            let call = read_call(&mut reader)?;
+            let (path, call) = read_call(&mut reader)?;
             self.calls
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .push(call);
-            writer
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                .ok()?;
+            let status = match path.trim_start_matches('/').split('/').next() {
+                Some("fail") => "500 Internal Server Error",
+                Some("slow") => {
+                    std::thread::sleep(SLOW);
+                    "200 OK"
+                }
+                _ => "200 OK",
+            };
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
+            writer.write_all(answer.as_bytes()).ok()?;
         }
     }
 }
@@ -125,11 +137,12 @@ fn sum_up<'a>(calls: impl Iterator<Item = &'a Call>) -> Seen {
     seen
 }
 
-/// Reads one request; none when the connection ended.
-fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
+/// Reads one request, its path and what it says; none when the connection ended.
+fn read_call(reader: &mut BufReader<TcpStream>) -> Option<(String, Call)> {
     let mut headers = BTreeMap::new();
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
+    let path = line.split(' ').nth(1)?.to_owned();
     loop {
         let mut line = String::new();
         reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -142,13 +155,14 @@ fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Call> {
     let length = header("content-length").parse().unwrap_or(0);
     let mut body = vec![0; length];
     reader.read_exact(&mut body).ok()?;
-    Some(Call {
+    let call = Call {
         task: header("tidewheel-task"),
         fire_id: header("webhook-id"),
         due: header("tidewheel-due").parse().unwrap_or(0),
         attempt: header("tidewheel-attempt").parse().unwrap_or(0),
         at: now(),
-    })
+    };
+    Some((path, call))
 }
 
 /// Epoch ms by this machine's clock, which is the dispatcher's too.

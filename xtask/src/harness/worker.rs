@@ -16,6 +16,8 @@ const READY_LIMIT: Duration = Duration::from_secs(60);
 pub(crate) struct Worker {
     /// For people: `planner-1`.
     pub name: String,
+    /// With commas between.
+    pub roles: String,
     /// Where its `/ready` and, if it has that role, its HTTP door is.
     pub http: SocketAddr,
     pub log: PathBuf,
@@ -26,6 +28,7 @@ impl Worker {
     /// Starts a command with its output in `dir/<name>.log`; does not wait until it is ready.
     pub(crate) fn start(
         name: &str,
+        roles: &str,
         http: SocketAddr,
         mut command: Command,
         dir: &Path,
@@ -42,6 +45,7 @@ impl Worker {
             .with_context(|| format!("start {}", sys::line(&command)))?;
         Ok(Self {
             name: name.to_owned(),
+            roles: roles.to_owned(),
             http,
             log,
             child,

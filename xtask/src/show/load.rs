@@ -47,11 +47,16 @@ pub(crate) fn run(program: &Path, name: &str, args: &[String]) -> Result<Seen> {
         std::fs::remove_file(&json)?;
     }
     let mut command = Command::new(program);
-    command.current_dir(repo::root()).args(args).arg("--json").arg(&json);
+    command
+        .current_dir(repo::root())
+        .args(args)
+        .arg("--json")
+        .arg(&json);
     let result = sys::run(&mut command);
     match std::fs::read(&json) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .with_context(|| format!("read `{}`", json.display())),
+        Ok(bytes) => {
+            serde_json::from_slice(&bytes).with_context(|| format!("read `{}`", json.display()))
+        }
         Err(error) => {
             result?;
             Err(error).with_context(|| format!("read `{}`", json.display()))
@@ -62,11 +67,21 @@ pub(crate) fn run(program: &Path, name: &str, args: &[String]) -> Result<Seen> {
 impl Seen {
     /// Nothing lost, nothing early, nothing twice: what every load run is held to.
     pub(crate) fn report_exact(&self, report: &mut Report, of: &str) {
-        report.figure(format!("{of}: registered"), self.registered as f64, "", Aim::AtLeast(1.0));
+        report.figure(
+            format!("{of}: registered"),
+            self.registered as f64,
+            "",
+            Aim::AtLeast(1.0),
+        );
         report.figure(format!("{of}: fired"), self.fired as f64, "", Aim::Told);
         report.figure(format!("{of}: lost"), self.lost as f64, "", Aim::Is(0.0));
         report.figure(format!("{of}: early"), self.early as f64, "", Aim::Is(0.0));
-        report.figure(format!("{of}: doubled"), self.doubled as f64, "", Aim::Is(0.0));
+        report.figure(
+            format!("{of}: doubled"),
+            self.doubled as f64,
+            "",
+            Aim::Is(0.0),
+        );
     }
 
     /// How late its calls came; p99 is held to `aim`.
