@@ -5,6 +5,7 @@
 //! and the machine. A figure that misses its aim makes the command fail. `docs/proof.md` lists
 //! the claims with what each takes.
 
+mod cancel;
 mod clients;
 mod garbage;
 mod input;
@@ -13,6 +14,7 @@ mod load;
 mod pending;
 mod report;
 mod simulator;
+mod steady;
 mod tasks;
 
 use crate::{repo, sys};
@@ -38,7 +40,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-const CLAIMS: [Claim; 7] = [
+const CLAIMS: [Claim; 8] = [
     Claim {
         name: "pipe.2",
         text: "tasks of Kafka's own console producer and of Python's client are fired and cancelled",
@@ -58,6 +60,11 @@ const CLAIMS: [Claim; 7] = [
         name: "pipe.7",
         text: "killed under load, each role and the whole: nothing lost, early, or doubled without need",
         show: kill::survives,
+    },
+    Claim {
+        name: "pipe.8",
+        text: "10,000 commands at every place a task can be: what is answered is what happens",
+        show: cancel::truthful,
     },
     Claim {
         name: "pipe.11",
