@@ -14,8 +14,9 @@ use crate::time::Millis;
 pub enum OutcomeRecord {
     /// Dispatcher: a leg ended.
     Ended(Ended),
-    /// Dispatcher: how a recall was decided.
-    Recalled(Recalled),
+    /// Dispatcher: how a recall was decided. The body is the fire's [`crate::Work`] where the decision
+    /// is `Cancelled`, else empty.
+    Recalled(Recalled, Bytes),
     /// Trigger: a firing was taken out of the wheel on a revoke. The body is its [`crate::Work`].
     Revoked(Taken, Bytes),
     /// Trigger: a firing left the wheel too late to be called. The body is its [`crate::Work`].
@@ -217,7 +218,7 @@ impl OutcomeRecord {
     pub fn encode(&self) -> Bytes {
         let (head, tail) = match self.clone() {
             Self::Ended(it) => (Head::Ended(it), Bytes::new()),
-            Self::Recalled(it) => (Head::Recalled(it), Bytes::new()),
+            Self::Recalled(it, body) => (Head::Recalled(it), body),
             Self::Revoked(it, body) => (Head::Revoked(it), body),
             Self::Expired(it, body) => (Head::Expired(it), body),
             Self::Drained(it) => (Head::Drained(it), Bytes::new()),
@@ -234,7 +235,7 @@ impl OutcomeRecord {
         let (head, tail) = codec::decode(Kind::Outcome, bytes)?;
         Ok(match head {
             Head::Ended(it) => Self::Ended(it),
-            Head::Recalled(it) => Self::Recalled(it),
+            Head::Recalled(it) => Self::Recalled(it, tail),
             Head::Revoked(it) => Self::Revoked(it, tail),
             Head::Expired(it) => Self::Expired(it, tail),
             Head::Drained(it) => Self::Drained(it),
