@@ -12,10 +12,12 @@ mod input;
 mod kill;
 mod load;
 mod pending;
+mod readme;
 mod report;
 mod simulator;
 mod steady;
 mod tasks;
+mod timing;
 
 use crate::{repo, sys};
 use anyhow::{Context, Result, bail};
@@ -40,7 +42,12 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-const CLAIMS: [Claim; 8] = [
+const CLAIMS: [Claim; 12] = [
+    Claim {
+        name: "pipe.1",
+        text: "the README's commands do what it says: a first task fires, and all tests run",
+        show: readme::as_written,
+    },
     Claim {
         name: "pipe.2",
         text: "tasks of Kafka's own console producer and of Python's client are fired and cancelled",
@@ -57,6 +64,16 @@ const CLAIMS: [Claim; 8] = [
         show: simulator::seeds,
     },
     Claim {
+        name: "pipe.5",
+        text: "1,000 tasks/s for a minute, on Kafka and embedded: exact, p99 at most 20 ms late",
+        show: timing::steady,
+    },
+    Claim {
+        name: "pipe.6",
+        text: "100,000 tasks due at one millisecond: exact, drained beside the raw rate of HTTP",
+        show: timing::herd,
+    },
+    Claim {
         name: "pipe.7",
         text: "killed under load, each role and the whole: nothing lost, early, or doubled without need",
         show: kill::survives,
@@ -65,6 +82,11 @@ const CLAIMS: [Claim; 8] = [
         name: "pipe.8",
         text: "10,000 commands at every place a task can be: what is answered is what happens",
         show: cancel::truthful,
+    },
+    Claim {
+        name: "pipe.10",
+        text: "with the archive stopped nothing fires later; afterwards its rows equal the outcomes",
+        show: timing::without_archive,
     },
     Claim {
         name: "pipe.11",

@@ -106,25 +106,6 @@ pub(super) fn start_bulk(to: &Deployment, bulk: &Bulk<'_>) -> Result<Child> {
     python.spawn().context("start the bulk producer")
 }
 
-/// How many records a topic has had: the sum of its end offsets, transaction markers included.
-pub(super) fn end_offsets(of: &Deployment, topic: &str) -> Result<u64> {
-    let topic = of.topic(topic);
-    let args = kafka::ToolArgs::of(&["--bootstrap-server", of.bootstrap(), "--topic", &topic]);
-    let text = sys::capture(&mut kafka::tool_command(
-        "org.apache.kafka.tools.GetOffsetShell",
-        &args,
-    )?)?;
-    text.lines()
-        .map(|line| {
-            let end = line
-                .rsplit(':')
-                .next()
-                .and_then(|offset| offset.parse::<u64>().ok());
-            end.with_context(|| format!("read an offset from `{line}`"))
-        })
-        .sum()
-}
-
 /// Everything that stands in a topic, one record a line, read by the jars' console consumer until
 /// nothing more comes for a while.
 pub(super) fn read_all(of: &Deployment, topic: &str, at_most: u64) -> Result<Vec<String>> {

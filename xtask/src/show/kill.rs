@@ -57,7 +57,8 @@ fn each_role(tidewheel: &Path, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Three workers of every role go to two and back, once drained and once killed.
+/// Three workers of every role go to two and back: once drained, once killed, and once stopped for
+/// longer than its session, so that it wakes up as a zombie.
 fn workers(tidewheel: &Path, report: &mut Report) -> Result<()> {
     let services = Services::up(false)?;
     let receiver = Receiver::start()?;
@@ -86,7 +87,12 @@ fn workers(tidewheel: &Path, report: &mut Report) -> Result<()> {
         sleep(2 * BETWEEN);
         pipe.restart("all-3")?;
         sleep(BETWEEN);
-        Ok(vec![killed])
+        let stopped = now();
+        pipe.worker("all-1")?.pause()?;
+        sleep(2 * BETWEEN);
+        pipe.worker("all-1")?.resume()?;
+        sleep(BETWEEN);
+        Ok(vec![killed, stopped])
     })?;
     let journals = names.map(|name| pipe.journal(name));
     run.judge(&receiver, &run.disturbed, &journals, report)

@@ -74,6 +74,10 @@ impl Seen {
             Aim::AtLeast(1.0),
         );
         report.figure(format!("{of}: fired"), self.fired as f64, "", Aim::Told);
+        report.figure(format!("{of}: fired at"), self.rate_per_s, "/s", Aim::Told);
+        for (role, mib) in &self.rss_mib {
+            report.figure(format!("{of}: memory of {role}"), *mib, "MiB", Aim::Told);
+        }
         report.figure(format!("{of}: lost"), self.lost as f64, "", Aim::Is(0.0));
         report.figure(format!("{of}: early"), self.early as f64, "", Aim::Is(0.0));
         report.figure(
