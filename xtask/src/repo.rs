@@ -2,13 +2,15 @@
 
 use crate::sys;
 use anyhow::{Context, Result};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
-/// The repository's root: the parent of this crate.
+/// The repository's root: the parent of this crate. Cargo says at run time where that is; a
+/// program started by hand stands by what it was built from.
 pub(crate) fn root() -> PathBuf {
-    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    here.parent().unwrap_or(here).to_path_buf()
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().unwrap_or(&here).to_path_buf()
 }
 
 /// `target/services`, created when absent. Not below `CARGO_TARGET_DIR`: services are shared.

@@ -167,8 +167,8 @@ impl Shell {
 impl Drop for Shell {
     fn drop(&mut self) {
         // The group: cargo and the program that it runs.
-        let group = format!("-{}", self.child.id());
-        let ended = Command::new("kill").args(["-TERM", "--", &group]).status();
+        let kill = format!("kill -TERM -- -{}", self.child.id());
+        let ended = Command::new("sh").args(["-c", &kill]).status();
         if let Err(error) = ended.and_then(|_| self.child.wait()) {
             eprintln!("error: end a command of the README: {error}");
         }

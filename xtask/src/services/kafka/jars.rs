@@ -1,7 +1,7 @@
 //! Kafka's jars from Maven Central, once per version.
 
 use crate::{repo, sys};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// The directory with the jars of `version`; fetches them (55 MB) when they are not there.
 pub(super) fn ensure(version: &str) -> Result<PathBuf> {
-    sys::install(&["java"], &["openjdk-17-jre-headless"])?;
+    ensure_java()?;
     let home = repo::dir(repo::services_dir()?.join(format!("kafka-{version}")))?;
     let (libs, complete) = (home.join("libs"), home.join("complete"));
     if complete.is_file() {
@@ -40,6 +40,33 @@ pub(super) fn ensure(version: &str) -> Result<PathBuf> {
     Ok(libs)
 }
 
+/// Kafka 4 wants Java 17 or later; which of them a distribution has differs.
+fn ensure_java() -> Result<()> {
+    if sys::find("java").is_none() {
+        return sys::install_packages(&["openjdk-17-jre-headless"])
+            .or_else(|_| sys::install_packages(&["openjdk-21-jre-headless"]));
+    }
+    let output = Command::new("java")
+        .arg("-version")
+        .output()
+        .context("ask java's version")?;
+    let text = String::from_utf8_lossy(&output.stderr);
+    match java_major(&text) {
+        Some(major) if major < 17 => bail!("java on the path is {major}, kafka needs 17 or later"),
+        _ => Ok(()),
+    }
+}
+
+/// The 17 of `openjdk version "17.0.15" 2025-04-15`; 8 for `"1.8.0_402"`.
+fn java_major(text: &str) -> Option<u32> {
+    let version = text.split('"').nth(1)?;
+    let mut parts = version.split(['.', '_', '-', '+']).map(str::parse::<u32>);
+    match (parts.next()?.ok()?, parts.next()) {
+        (1, Some(Ok(minor))) => Some(minor),
+        (major, _) => Some(major),
+    }
+}
+
 /// Kafka, its tools, and the binding that brings its log lines to a file: the distribution has
 /// one, the published dependencies have not.
 fn pom(version: &str) -> String {
@@ -61,4 +88,22 @@ fn pom(version: &str) -> String {
         dependency("org.apache.kafka", "kafka_2.13", version),
         dependency("org.apache.kafka", "kafka-tools", version),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn javas_version_is_read_in_both_its_styles() {
+        let cases = [
+            ("openjdk version \"17.0.15\" 2025-04-15", Some(17)),
+            ("java version \"1.8.0_402\"", Some(8)),
+            ("openjdk version \"21\" 2023-09-19", Some(21)),
+            ("no java", None),
+        ];
+        for (text, major) in cases {
+            assert_eq!(java_major(text), major, "{text}");
+        }
+    }
 }
