@@ -12,3 +12,5 @@ pub const TURN_SECONDS: &str = "tidewheel_turn_seconds";
 pub const TURN_RECORDS: &str = "tidewheel_turn_records";
 /// Gauge by `role`: shards owned by this worker.
 pub const SHARDS: &str = "tidewheel_shards_owned";
+/// Counter: transactional producers made anew because the end of a transaction may have been sent twice.
+pub const PRODUCERS_REBUILT: &str = "tidewheel_kafka_producers_rebuilt_total";

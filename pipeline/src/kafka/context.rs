@@ -1,0 +1,67 @@
+//! What every client does with what librdkafka tells it beside records.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::consumer::ConsumerContext;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+/// The last trouble of one client, to explain why a call that timed out did.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trouble {
+    last: Arc<Mutex<Option<Last>>>,
+}
+
+/// What librdkafka called it, and its words.
+type Last = (Option<Code>, String);
+
+impl Trouble {
+    pub(super) fn note(&self, code: Option<Code>, text: String) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, text));
+    }
+
+    pub(super) fn last(&self) -> Option<Last> {
+        self.last
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+}
+
+/// The context of clients that need no more than logs and errors.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Quiet {
+    pub(super) trouble: Trouble,
+}
+
+impl ClientContext for Quiet {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        log(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        note_error(&self.trouble, &error, reason);
+    }
+}
+
+impl ConsumerContext for Quiet {}
+
+/// Writes one line of librdkafka into our own log.
+pub(super) fn log(level: i32, facility: &str, text: &str) {
+    match level {
+        // A connection that breaks is an error to it; to us it is what retries are for.
+        ..=4 => tracing::warn!(target: "librdkafka", facility, "{text}"),
+        5 | 6 => tracing::info!(target: "librdkafka", facility, "{text}"),
+        _ => tracing::trace!(target: "librdkafka", facility, "{text}"),
+    }
+}
+
+/// Keeps and logs an error that no call returns.
+pub(super) fn note_error(trouble: &Trouble, error: &KafkaError, reason: &str) {
+    let code = error.rdkafka_error_code();
+    if code != Some(Code::PartitionEOF) {
+        tracing::warn!(target: "librdkafka", %error, reason, "trouble with a broker");
+    }
+    trouble.note(code, reason.to_owned());
+}

@@ -1,0 +1,69 @@
+//! From what the client library says to what must be done about it.
+
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+
+use crate::error::LogError;
+
+/// Sorts an error by what must be done; `doing` says what was tried, lower case.
+pub(super) fn sort(doing: &str, error: &KafkaError) -> LogError {
+    match error {
+        KafkaError::AdminOp(code) => by_code(doing, *code),
+        KafkaError::ClientConfig(..) | KafkaError::ClientCreation(_) | KafkaError::Nul(_) => {
+            LogError::Config(format!("{doing}: {error}"))
+        }
+        _ => match error.rdkafka_error_code() {
+            Some(code) => by_code(doing, code),
+            None => LogError::Retry(format!("{doing}: {error}")),
+        },
+    }
+}
+
+/// [`sort`], by the code alone.
+pub(super) fn by_code(doing: &str, code: Code) -> LogError {
+    if let Some(advice) = advice(code) {
+        return LogError::Config(format!("{doing}: {code} ({advice})"));
+    }
+    match code {
+        Code::Fenced
+        | Code::Fatal
+        | Code::FencedInstanceId
+        | Code::UnreleasedInstanceId
+        | Code::AutoOffsetReset
+        | Code::OffsetOutOfRange => LogError::Fatal(format!("{doing}: {code}")),
+        Code::IllegalGeneration
+        | Code::UnknownMemberId
+        | Code::RebalanceInProgress
+        | Code::StaleMemberEpoch => LogError::Aborted(format!("{doing}: {code}")),
+        _ => LogError::Retry(format!("{doing}: {code}")),
+    }
+}
+
+/// What a person should do about it, for what only a person can mend.
+pub(super) fn advice(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::UnknownTopicOrPartition | Code::UnknownTopic | Code::UnknownPartition => {
+            "run `tidewheel topics apply`, or check the topic prefix"
+        }
+        Code::TopicAuthorizationFailed => "grant this user Read, Write and Describe on the topics",
+        Code::GroupAuthorizationFailed => "grant this user Read on the consumer groups",
+        Code::TransactionalIdAuthorizationFailed => {
+            "grant this user Write and Describe on the transactional ids"
+        }
+        Code::ClusterAuthorizationFailed => {
+            "grant this user IdempotentWrite, and for `topics apply` Create and AlterConfigs"
+        }
+        Code::Authentication | Code::SaslAuthenticationFailed => {
+            "check kafka.security: user name, password, mechanism"
+        }
+        Code::SSL => "check kafka.security: the protocol of this port, certificates",
+        Code::InvalidSessionTimeout => {
+            "kafka.session_timeout must lie within the brokers' group.min.session.timeout.ms and \
+             group.max.session.timeout.ms"
+        }
+        Code::InvalidTransactionTimeout => {
+            "kafka.transaction_timeout must not exceed the brokers' transaction.max.timeout.ms"
+        }
+        Code::UnsupportedVersion | Code::UnsupportedFeature => "Kafka 3.7 or later is needed",
+        _ => return None,
+    })
+}
