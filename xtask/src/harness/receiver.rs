@@ -98,7 +98,7 @@ impl Receiver {
         let mut writer = stream.try_clone().ok()?;
         let mut reader = BufReader::new(stream);
         loop {
-            let (path, call) = read_call(&mut reader)?;
+            let Asked { path, call, close } = read_call(&mut reader)?;
             self.calls
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
@@ -113,6 +113,9 @@ impl Receiver {
             };
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
             writer.write_all(answer.as_bytes()).ok()?;
+            if close {
+                return None;
+            }
         }
     }
 }
@@ -137,8 +140,16 @@ fn sum_up<'a>(calls: impl Iterator<Item = &'a Call>) -> Seen {
     seen
 }
 
-/// Reads one request, its path and what it says; none when the connection ended.
-fn read_call(reader: &mut BufReader<TcpStream>) -> Option<(String, Call)> {
+/// One request.
+struct Asked {
+    path: String,
+    call: Call,
+    /// Whether the client wants the connection closed behind the answer.
+    close: bool,
+}
+
+/// Reads one request; none when the connection ended.
+fn read_call(reader: &mut BufReader<TcpStream>) -> Option<Asked> {
     let mut headers = BTreeMap::new();
     let mut line = String::new();
     reader.read_line(&mut line).ok().filter(|read| *read > 0)?;
@@ -162,7 +173,8 @@ fn read_call(reader: &mut BufReader<TcpStream>) -> Option<(String, Call)> {
         attempt: header("tidewheel-attempt").parse().unwrap_or(0),
         at: now(),
     };
-    Some((path, call))
+    let close = header("connection").eq_ignore_ascii_case("close");
+    Some(Asked { path, call, close })
 }
 
 /// Epoch ms by this machine's clock, which is the dispatcher's too.
@@ -206,5 +218,15 @@ mod tests {
                 lateness: vec![-1, 5]
             }
         );
+    }
+
+    #[test]
+    fn a_call_is_remembered_and_answered_by_its_path() {
+        let receiver = Receiver::start().expect("listens");
+        for (path, status) in [("/ok/1", 200), ("/fail/1", 500)] {
+            let answer = crate::harness::http::request(receiver.address, "POST", path, Some("{}"));
+            assert_eq!(answer.expect("answers").status, status, "{path}");
+        }
+        assert_eq!(receiver.count(), 2);
     }
 }
