@@ -151,11 +151,8 @@ impl Shell {
         let log = dir.join(format!("{name}.log"));
         let out = File::create(&log).with_context(|| format!("create `{}`", log.display()))?;
         let mut bash = Command::new("bash");
-        bash.args(["-c", command])
-            .current_dir(repo::root())
-            .process_group(0);
-        // The repository is not littered: data goes below the run's own directory.
-        bash.env("TIDEWHEEL__EMBEDDED__DATA", dir.join("data"));
+        // Cargo finds the repository from below; data goes where the command stands.
+        bash.args(["-c", command]).current_dir(dir).process_group(0);
         bash.stdin(Stdio::null())
             .stderr(out.try_clone()?)
             .stdout(out);
