@@ -1,0 +1,28 @@
+//! Options of the archive.
+
+/// How rows are gathered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// A batch is written when it has so many rows.
+    pub batch_rows: usize,
+    /// Or when its oldest row waits for so long, ms.
+    pub batch_age_ms: u64,
+    /// Rows held in memory for one shard at most (T9).
+    pub max_rows: usize,
+    /// Wait before a batch is tried again, ms, doubled up to `retry_max_ms`.
+    pub retry_ms: u64,
+    /// Longest wait before a batch is tried again, ms.
+    pub retry_max_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            batch_rows: 1_000,
+            batch_age_ms: 200,
+            max_rows: 4_000,
+            retry_ms: 100,
+            retry_max_ms: 10_000,
+        }
+    }
+}
