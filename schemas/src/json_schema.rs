@@ -1,1 +1,257 @@
-//! JSON Schema of the public registration, generated and held to the types by a test.
+//! JSON Schema of the public registration, for editors, other languages and the OpenAPI document.
+//!
+//! Built from the parser's own tables, so that names and limits cannot drift apart; a test holds both
+//! to the same examples. `schemas/json/registration.schema.json` is its checked-in text. A schema
+//! cannot tell everything: how long a duration is, whether a port exists, whether two header names
+//! differ in case only. There the parser has the last word.
+
+use serde_json::{Map, Value, json};
+
+use crate::registration::tables::{
+    CONNECTION_HEADERS, FIELDS, JITTERS, LARGEST_FACTOR, LONGEST_MESSAGE, LONGEST_NAME,
+    LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS, MOST_HEADERS, MOST_TAGS,
+    OUR_PREFIXES, Op, PRIORITIES, REPORT_RESULTS,
+};
+use crate::time::Millis;
+
+/// The schema of one registration, draft 2020-12.
+#[must_use]
+pub fn registration() -> Value {
+    let mut properties = Map::new();
+    for (name, _) in FIELDS {
+        properties.insert(name.to_owned(), property(name));
+    }
+    let rules: Vec<Value> = Op::WORDS.iter().map(|(word, op)| rule(word, *op)).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "urn:tidewheel:schema:registration",
+        "title": "Registration",
+        "description": "One command on one task, as it is written to `registrations` or posted.",
+        "type": "object",
+        "properties": properties,
+        "required": ["tenant", "id"],
+        "additionalProperties": false,
+        "allOf": rules,
+        "$defs": {"duration": duration()},
+    })
+}
+
+/// What one op needs, and which fields do not belong to it.
+fn rule(word: &str, op: Op) -> Value {
+    let is_this = match op {
+        // The default is asked by saying nothing.
+        Op::Register => json!({"properties": {"op": {"const": word}}}),
+        _ => json!({"properties": {"op": {"const": word}}, "required": ["op"]}),
+    };
+    let strange: Map<String, Value> = FIELDS
+        .iter()
+        .filter(|(_, ops)| !ops.is_empty() && !ops.contains(&op))
+        .map(|(name, _)| ((*name).to_owned(), Value::Bool(false)))
+        .collect();
+    let own = |ops: &[Op]| ops.contains(&op) && ops.len() < Op::WORDS.len();
+    let mut then = json!({"properties": strange});
+    match op {
+        Op::Register => then["required"] = json!(["schedule", "call"]),
+        Op::Reschedule => then["required"] = json!(["schedule"]),
+        Op::Report => then["required"] = json!(["fire_id", "result"]),
+        Op::Update => {
+            let any = FIELDS.iter().filter(|(_, ops)| own(ops));
+            then["anyOf"] = any.map(|(name, _)| json!({"required": [name]})).collect();
+        }
+        _ => {}
+    }
+    json!({"if": is_this, "then": then})
+}
+
+fn property(name: &str) -> Value {
+    match name {
+        "op" => json!({"enum": words(&Op::WORDS), "default": "register"}),
+        "tenant" => json!({"type": "string", "pattern": "^[a-z0-9._-]{1,64}$"}),
+        "id" => json!({
+            "description": "`group` or `group/step`; the tasks of one group share a shard.",
+            "type": "string",
+            "maxLength": 256,
+            "pattern": r"^[^/\s\u0000-\u001f\u007f-\u009f]+(/[^/\s\u0000-\u001f\u007f-\u009f]+)?$",
+        }),
+        "if_version" => json!({
+            "description": "Refused as a conflict unless the task has this version.",
+            "type": "integer",
+            "minimum": 0,
+        }),
+        "schedule" => schedule(),
+        "call" => call(),
+        "payload" => json!({"description": "Any JSON value; sent with its bytes unchanged."}),
+        "payload_base64" => json!({
+            "type": "string",
+            "contentEncoding": "base64",
+            "pattern": "^([A-Za-z0-9+/]{4})*([A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$",
+        }),
+        "content_type" => json!({
+            "description": "Of the payload; application/json unless said, or \
+                application/octet-stream for payload_base64.",
+            "type": "string",
+            "maxLength": LONGEST_VALUE,
+            "pattern": r"^[!-~]([\t -~]*[!-~])?$",
+            "allOf": [{"pattern": "/"}],
+        }),
+        "timeout" => limited("1ms to 10m; a call that takes longer has failed.", "5s"),
+        "retry" => retry(),
+        "priority" => json!({"enum": words(&PRIORITIES), "default": "normal"}),
+        "tags" => json!({
+            "type": "array",
+            "maxItems": MOST_TAGS,
+            "uniqueItems": true,
+            "items": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": LONGEST_TAG,
+                "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+            },
+        }),
+        "expires_after" => json!({
+            "description": "No call begins later than this behind the due time.",
+            "$ref": "#/$defs/duration",
+        }),
+        "fire_id" => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"}),
+        "result" => json!({"enum": words(&REPORT_RESULTS)}),
+        "message" => json!({"type": "string", "maxLength": LONGEST_MESSAGE}),
+        // Reserved by name: not available in this release.
+        _ => Value::Bool(false),
+    }
+}
+
+fn schedule() -> Value {
+    json!({
+        "description": "Exactly one of these.",
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": false,
+        "properties": {
+            "at": {
+                "description": "RFC 3339 with its offset, or epoch ms; at once where it is past.",
+                "oneOf": [
+                    {"type": "string", "pattern": RFC_3339},
+                    {
+                        "type": "integer",
+                        "maximum": Millis::LATEST_DUE.0,
+                        "not": {"minimum": 1_000_000_000, "maximum": 9_999_999_999_i64},
+                    },
+                ],
+            },
+            "after": {
+                "description": "From the append time of the record; at most 200 years.",
+                "$ref": "#/$defs/duration",
+            },
+        },
+    })
+}
+
+const RFC_3339: &str = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$";
+
+fn call() -> Value {
+    let connection = CONNECTION_HEADERS.join("|");
+    let ours = OUR_PREFIXES.join("|");
+    let reserved = format!("^({connection}|content-type|({ours}).*)$");
+    json!({
+        "type": "object",
+        "required": ["url"],
+        "additionalProperties": false,
+        "properties": {
+            "url": {
+                "description": "Absolute, no user information, no fragment.",
+                "type": "string",
+                "maxLength": LONGEST_URL,
+                "pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^/?#@:\\\s][^/?#@\\\s]*([/?][^#\\\s]*)?$",
+            },
+            "method": {"enum": words(&METHODS), "default": "POST"},
+            "headers": {
+                "type": "object",
+                "maxProperties": MOST_HEADERS,
+                "propertyNames": {
+                    "maxLength": LONGEST_NAME,
+                    "pattern": r"^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$",
+                    "not": {"pattern": ignoring_case(&reserved)},
+                },
+                "additionalProperties": {
+                    "type": "string",
+                    "maxLength": LONGEST_VALUE,
+                    "pattern": r"^([!-~]([\t -~]*[!-~])?)?$",
+                },
+            },
+        },
+    })
+}
+
+fn retry() -> Value {
+    json!({
+        "type": "object",
+        "additionalProperties": false,
+        "not": {"required": ["backoff", "schedule"]},
+        "properties": {
+            "max_attempts": {
+                "description": "Calls in all; one more than `schedule` has waits unless said.",
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_ATTEMPTS,
+                "default": 5,
+            },
+            "backoff": {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "first": limited("Wait behind the first attempt; at most 30d.", "1s"),
+                    "factor": {
+                        "type": "number",
+                        "minimum": 1,
+                        "maximum": LARGEST_FACTOR,
+                        "default": 2,
+                    },
+                    "max": limited("Longest wait; at least `first`, at most 30d.", "10m"),
+                    "jitter": {"enum": words(&JITTERS), "default": "full"},
+                },
+            },
+            "schedule": {
+                "description": "These waits, one behind each attempt; the last one repeats.",
+                "type": "array",
+                "minItems": 1,
+                "maxItems": MOST_ATTEMPTS - 1,
+                "items": {"$ref": "#/$defs/duration"},
+            },
+        },
+    })
+}
+
+fn duration() -> Value {
+    json!({
+        "description": "Whole numbers with units w d h m s ms, or ISO 8601.",
+        "examples": ["1500ms", "1h30m", "PT30M"],
+        "type": "string",
+        "maxLength": 64,
+        "anyOf": [
+            {"pattern": r"^(?=\d)(\d+w)?(\d+d)?(\d+h)?(\d+m)?(\d+s)?(\d+ms)?$"},
+            {"pattern": r"^P(?=[\dT])(\d+W)?(\d+D)?(T(?=\d)(\d+H)?(\d+M)?(\d+([.,]\d{1,3})?S)?)?$"},
+        ],
+    })
+}
+
+fn limited(description: &str, default: &str) -> Value {
+    json!({"description": description, "default": default, "$ref": "#/$defs/duration"})
+}
+
+fn words<T>(table: &[(&str, T)]) -> Vec<String> {
+    table.iter().map(|(word, _)| (*word).to_owned()).collect()
+}
+
+/// Regular expressions of JSON Schema have no flag for it.
+fn ignoring_case(pattern: &str) -> String {
+    let mut out = String::new();
+    for c in pattern.chars() {
+        if c.is_ascii_lowercase() {
+            out.push_str(&format!("[{c}{}]", c.to_ascii_uppercase()));
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}

@@ -21,6 +21,18 @@ mod parts;
 pub use form::{call_json, definition_json, retry_json, schedule_json};
 pub use parse::{DEEPEST, LARGEST, Op, check_depth};
 
+/// The parser's own tables and limits, for the JSON Schema.
+pub(crate) mod tables {
+    pub(crate) use super::call::{
+        CONNECTION_HEADERS, LONGEST_NAME, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_HEADERS,
+        OUR_PREFIXES,
+    };
+    pub(crate) use super::parse::{FIELDS, LONGEST_MESSAGE, Op, REPORT_RESULTS};
+    pub(crate) use super::parts::{
+        JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES,
+    };
+}
+
 /// One command on one task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Registration {

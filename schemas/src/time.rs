@@ -36,6 +36,15 @@ impl Millis {
     }
 }
 
+/// Reads RFC 3339, `2026-12-01T09:00:00+08:00`; up to the next ms, because nothing may begin before
+/// the time written. `None` where it is not that, or has no offset.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Millis> {
+    let time = chrono::DateTime::parse_from_rfc3339(text).ok()?;
+    let beyond = time.timestamp_subsec_nanos() % 1_000_000 != 0;
+    Some(Millis(time.timestamp_millis() + i64::from(beyond)))
+}
+
 impl std::fmt::Display for Millis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}", self.0)

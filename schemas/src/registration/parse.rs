@@ -89,14 +89,14 @@ pub(crate) const FIELDS: [(&str, &[Op]); 18] = [
     ("message", REPORTS),
 ];
 
-pub(super) const REPORT_RESULTS: [(&str, ReportResult); 3] = [
+pub(crate) const REPORT_RESULTS: [(&str, ReportResult); 3] = [
     ("success", ReportResult::Success),
     ("failure", ReportResult::Failure),
     ("progress", ReportResult::Progress),
 ];
 
 /// Longest message of a report, in characters.
-const LONGEST_MESSAGE: usize = 4_096;
+pub(crate) const LONGEST_MESSAGE: usize = 4_096;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
     let object = open(bytes)?;

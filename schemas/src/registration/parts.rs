@@ -5,7 +5,6 @@ use std::ops::RangeInclusive;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use chrono::DateTime;
 use serde_json::value::RawValue;
 
 use super::call::value_problem;
@@ -13,7 +12,7 @@ use super::object::{Complaints, Object, Path, items, kind, quote, text, whole, w
 use crate::call::{Jitter, Payload, Priority, RetryPlan, RetryPolicy};
 use crate::duration;
 use crate::schedule::Schedule;
-use crate::time::Millis;
+use crate::time::{Millis, parse_rfc3339};
 
 const DAY_MS: u64 = 86_400_000;
 /// Longest `after`: 200 years. What is meant to be further away is a slip of the unit.
@@ -135,14 +134,12 @@ fn time(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) -> Option<Mil
         "a number" => epoch_ms(raw, at, complaints)?,
         "text" => {
             let found = text(raw, at, complaints)?;
-            let Ok(time) = DateTime::parse_from_rfc3339(&found) else {
+            let Some(time) = parse_rfc3339(&found) else {
                 let problem = "is not a time with its offset, such as `2026-12-01T09:00:00+08:00`";
                 complaints.add(at, format!("`{}` {problem}", quote(&found)));
                 return None;
             };
-            // Up to the next ms: a call must not begin before the time written.
-            let beyond = time.timestamp_subsec_nanos() % 1_000_000 != 0;
-            time.timestamp_millis() + i64::from(beyond)
+            time.0
         }
         other => {
             let problem = format!("must be RFC 3339 text or epoch ms, is {other}");

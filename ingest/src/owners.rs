@@ -1,0 +1,38 @@
+//! The planners, as the door sees them: whoever owns a shard answers for it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use schemas::answer::{ListPage, ListQuery};
+use schemas::{CommandAnswer, RequestId, Shard, TaskKey, TaskView};
+
+/// What an owner is going to say.
+pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Nobody answers for the shard now; asking again later may help.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the planner of shard {} does not answer: {reason}", .shard.0)]
+pub struct Unavailable {
+    /// Which shard.
+    pub shard: Shard,
+    /// In words.
+    pub reason: String,
+}
+
+/// Asks the planner that owns a shard, in this process or in another.
+pub trait Owners: Send + Sync {
+    /// How the command with this id was decided, once its turn committed; `None` when that is not
+    /// known within `wait`. Asked before the command is in the log.
+    fn answer(
+        &self,
+        shard: Shard,
+        request: RequestId,
+        wait: Duration,
+    ) -> Asked<'_, Option<CommandAnswer>>;
+
+    /// One task as it stands; `None` where the planner knows no such task.
+    fn get(&self, task: TaskKey) -> Asked<'_, Result<Option<TaskView>, Unavailable>>;
+
+    /// Some of the tasks of one shard.
+    fn list(&self, shard: Shard, query: ListQuery) -> Asked<'_, Result<ListPage, Unavailable>>;
+}
