@@ -415,7 +415,30 @@ impl Admin {
                 return Err(failure::by_code(&format!("{doing}: {resource:?}"), code));
             }
         }
-        Ok(())
+        self.await_settings(changes)
+    }
+
+    /// As with new topics, the answer comes before the brokers know.
+    fn await_settings(&self, changes: &[Change]) -> Result<(), LogError> {
+        let topics = self.names.all();
+        let begun = Instant::now();
+        loop {
+            let found = self.find(&topics)?;
+            let late = changes.iter().find(|change| match change {
+                Change::Set { topic, key, to, .. } => found
+                    .get(topic)
+                    .and_then(|topic| topic.settings.get(*key))
+                    .is_none_or(|(value, _)| value != to),
+                Change::Create { .. } | Change::Beyond { .. } => false,
+            });
+            match late {
+                None => return Ok(()),
+                Some(late) if begun.elapsed() > LIMIT => {
+                    return Err(LogError::Retry(format!("changed, but not seen: {late}")));
+                }
+                Some(_) => std::thread::sleep(LOOK_AGAIN),
+            }
+        }
     }
 
     /// Blocks until the answer is there; the client has a thread of its own that fetches it.

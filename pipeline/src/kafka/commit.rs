@@ -14,6 +14,9 @@
 //! one without an error means that it was sent once. Beside that, a commit that failed or took over
 //! [`SLOW`] counts as suspect.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -227,8 +230,14 @@ impl Transactional {
         let client = self.producer.client().native_client();
         ffi::send_offsets(client, &list, &turn.metadata, millis(limit))
             .map_err(|error| self.refused("setting positions", &error))?;
+        self.end(limit)
+    }
+
+    /// Commits, and sees how that went.
+    fn end(&mut self, limit: Duration) -> Result<(), LogError> {
         self.drain_logs();
         let begun = Instant::now();
+        let client = self.producer.client().native_client();
         let result = ffi::commit_transaction(client, millis(limit));
         let answers = self.drain_logs();
         if result.is_err() || !answers.is_one_success() || begun.elapsed() > SLOW {

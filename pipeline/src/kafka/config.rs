@@ -232,12 +232,16 @@ impl KafkaConfig {
     /// The consumer group of `role`.
     #[must_use]
     pub fn group(&self, role: Role) -> String {
+        self.group_named(role.name())
+    }
+
+    fn group_named(&self, name: &str) -> String {
         let prefix = if self.group_prefix.is_empty() {
             &self.prefix
         } else {
             &self.group_prefix
         };
-        format!("{prefix}{}", role.name())
+        format!("{prefix}{name}")
     }
 
     /// The transactional id of `role`'s worker `member`: the same whenever that worker starts again,
@@ -334,7 +338,7 @@ impl KafkaConfig {
         let group = match role {
             Some(role) => self.group(role),
             // Assigning needs a group by name; nothing joins or commits to this one.
-            None => format!("{}reader", self.prefix),
+            None => self.group_named("reader"),
         };
         config
             .set("group.id", group)

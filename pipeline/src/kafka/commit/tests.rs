@@ -1,0 +1,107 @@
+//! Against librdkafka's own broker mock, which answers EndTxn with what it is told to: the claim about
+//! the log line stands or falls here.
+
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+use schemas::{Shard, Topic};
+
+use super::*;
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+struct World {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    config: KafkaConfig,
+    names: Names,
+}
+
+impl World {
+    fn new() -> Self {
+        let cluster = MockCluster::new(1).unwrap();
+        let config = KafkaConfig {
+            bootstrap: cluster.bootstrap_servers(),
+            ..KafkaConfig::default()
+        };
+        cluster.create_topic("tidewheel.outcomes", 1, 1).unwrap();
+        let names = Names::new(&config);
+        Self {
+            cluster,
+            config,
+            names,
+        }
+    }
+
+    /// A producer with an open transaction of one record.
+    fn open(&self) -> Transactional {
+        let producer = Transactional::new(&self.config, "test", LIMIT).unwrap();
+        self.begin(&producer);
+        producer
+    }
+
+    fn begin(&self, producer: &Transactional) {
+        producer.producer.begin_transaction().unwrap();
+        let record = Outgoing {
+            to: TopicPartition::new(Topic::Outcomes, Shard(0)),
+            key: None,
+            value: Some(bytes::Bytes::from_static(b"value")),
+            headers: Vec::new(),
+        };
+        producer.send(&self.names, &record, LIMIT).unwrap();
+    }
+}
+
+#[test]
+fn a_commit_that_was_sent_twice_is_seen_in_the_log_lines_before_it_returns() {
+    use RDKafkaRespErr as Answer;
+    let retried = [
+        Answer::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        Answer::RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS,
+        Answer::RD_KAFKA_RESP_ERR_NOT_COORDINATOR,
+        Answer::RD_KAFKA_RESP_ERR__TRANSPORT,
+    ];
+    for answer in retried {
+        let world = World::new();
+        let mut producer = world.open();
+        for clean in 0..3 {
+            producer.end(LIMIT).unwrap();
+            assert!(!producer.suspect, "commit {clean} was sent once");
+            world.begin(&producer);
+        }
+        world
+            .cluster
+            .request_errors(RDKafkaApiKey::EndTxn, &[answer]);
+        producer.end(LIMIT).unwrap();
+        assert!(producer.suspect, "{answer:?}");
+    }
+}
+
+#[test]
+fn an_abort_that_was_sent_twice_is_seen_too() {
+    let world = World::new();
+    let mut producer = world.open();
+    producer.producer.flush(LIMIT).unwrap();
+    producer.abort(LIMIT);
+    assert!(!producer.suspect);
+    world.begin(&producer);
+    producer.producer.flush(LIMIT).unwrap();
+    let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::EndTxn, &[error]);
+    producer.abort(LIMIT);
+    assert!(producer.suspect);
+}
+
+#[test]
+fn a_commit_that_is_refused_leaves_its_producer_suspect() {
+    let world = World::new();
+    let mut producer = world.open();
+    let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
+    world
+        .cluster
+        .request_errors(RDKafkaApiKey::EndTxn, &[error]);
+    let refused = producer.end(LIMIT);
+    assert!(matches!(refused, Err(LogError::Aborted(_))), "{refused:?}");
+    assert!(producer.suspect);
+}
