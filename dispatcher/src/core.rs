@@ -1,0 +1,308 @@
+//! The dispatcher's core: one shard's three lanes as a pure state machine.
+
+mod attempt;
+mod fence;
+mod frontier;
+mod hold;
+mod lane;
+mod note;
+mod outbox;
+mod outcome;
+mod recall;
+mod retry;
+mod share;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use pipeline::{Ask, Factory, Now, Opening, Record, Stage, TopicPartition, Turn};
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use schemas::{Millis, Priority, Shard, Topic};
+
+use crate::config::Config;
+use crate::event::{CallOrder, Effect, Input, Token};
+use crate::metrics;
+use fence::Fence;
+use lane::Lane;
+use share::LANES;
+
+/// The lanes, the driver topic first.
+const TOPICS: [Topic; LANES] = [
+    Topic::Fires(Priority::Normal),
+    Topic::Fires(Priority::High),
+    Topic::Fires(Priority::Low),
+];
+
+/// Makes the cores of one worker.
+#[derive(Debug)]
+pub struct DispatcherFactory {
+    config: Arc<Config>,
+    seed: u64,
+    /// Cores made so far: tells a core's tokens from those of its predecessors.
+    made: u32,
+}
+
+/// One shard of the dispatcher.
+#[derive(Debug)]
+pub struct Dispatcher {
+    config: Arc<Config>,
+    number: u32,
+    /// High, normal, low.
+    lanes: [Lane; LANES],
+    asks: VecDeque<Ask>,
+    effects: VecDeque<Effect>,
+    fence: Fence,
+    rng: SmallRng,
+    revoked: bool,
+    last: Now,
+}
+
+impl DispatcherFactory {
+    /// A factory whose cores spread their retries by generators made from `seed`.
+    #[must_use]
+    pub fn new(config: Config, seed: u64) -> Self {
+        Self {
+            config: Arc::new(config),
+            seed,
+            made: 0,
+        }
+    }
+}
+
+impl Factory for DispatcherFactory {
+    type Stage = Dispatcher;
+
+    fn topics(&self) -> Vec<Topic> {
+        TOPICS.to_vec()
+    }
+
+    fn open(&mut self, opening: Opening) -> Dispatcher {
+        self.made = self.made.wrapping_add(1);
+        let seed = self.seed ^ (u64::from(opening.shard.0) << 32) ^ u64::from(self.made);
+        Dispatcher::new(Arc::clone(&self.config), self.made, seed, &opening)
+    }
+
+    fn close(&mut self, _shard: Shard, _stage: Dispatcher) {}
+}
+
+impl Dispatcher {
+    fn new(config: Arc<Config>, number: u32, seed: u64, opening: &Opening) -> Self {
+        let lanes = Priority::ALL.map(|priority| {
+            let topic = Topic::Fires(priority);
+            let start = opening.ends.get(&topic).map_or(0, |(start, _)| *start);
+            let committed = opening.committed.get(&topic);
+            Lane::new(TopicPartition::new(topic, opening.shard), committed, start)
+        });
+        Self {
+            config,
+            number,
+            asks: lanes
+                .iter()
+                .map(|lane| Ask::Read(lane.topic(), lane.read_from()))
+                .collect(),
+            lanes,
+            effects: VecDeque::new(),
+            fence: Fence::new(opening.session_timeout_ms, opening.now),
+            rng: SmallRng::seed_from_u64(seed),
+            revoked: false,
+            last: opening.now,
+        }
+    }
+
+    /// Calls in flight.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.lanes.iter().map(Lane::calls).sum()
+    }
+
+    /// Does what the time asks for.
+    fn advance(&mut self, now: Now) {
+        self.last = now;
+        if self.revoked {
+            return;
+        }
+        let longest = self.config.longest_hold_ms();
+        let settle = self.fence.may_cancel(now);
+        for lane in &mut self.lanes {
+            if settle {
+                lane.settle(now.wall);
+            }
+            lane.hand_back(longest, now.wall);
+        }
+        self.begin_due(now);
+    }
+
+    fn begin_due(&mut self, now: Now) {
+        let Some(begin_by) = self.fence.begin_by().filter(|by| now.mono < *by) else {
+            if self.lanes.iter().any(|lane| is_due(lane, now.wall)) {
+                ::metrics::counter!(metrics::UNPROVED).increment(1);
+            }
+            return;
+        };
+        for index in 0..LANES {
+            while let Some(offset) = self.lanes[index].first_due(now.wall) {
+                if !self.may_begin(index) {
+                    break;
+                }
+                let Some((fire, work, payload)) = self.lanes[index].begin(offset, now.wall) else {
+                    break;
+                };
+                self.effects.push_back(Effect::Call(CallOrder {
+                    token: self.token(index, offset),
+                    fire,
+                    work,
+                    payload,
+                    begin_by,
+                }));
+            }
+        }
+    }
+
+    fn may_begin(&self, lane: usize) -> bool {
+        let in_flight = std::array::from_fn(|index| self.lanes[index].calls());
+        share::may_begin(lane, in_flight, self.config.max_calls_per_shard)
+    }
+
+    fn token(&self, lane: usize, offset: i64) -> Token {
+        Token {
+            core: self.number,
+            lane: u8::try_from(lane).unwrap_or(u8::MAX),
+            offset,
+        }
+    }
+}
+
+impl Stage for Dispatcher {
+    type Input = Input;
+    type Effect = Effect;
+
+    fn handle_batch(&mut self, topic: Topic, records: Vec<Record>, position: i64, now: Now) {
+        let may_cancel = self.fence.may_cancel(now);
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.topic() == topic) {
+            lane.handle_batch(records, position, may_cancel, now);
+        }
+        self.advance(now);
+    }
+
+    fn handle_input(&mut self, input: Input, now: Now) {
+        let known = match input {
+            Input::Answered {
+                token,
+                reply,
+                began_at,
+                ended_at,
+            } => {
+                let rng = &mut self.rng;
+                lane_of(&mut self.lanes, self.number, token).is_some_and(|lane| {
+                    lane.answered(token.offset, reply, began_at, ended_at, now.wall, rng)
+                })
+            }
+            Input::NotBegun { token } => lane_of(&mut self.lanes, self.number, token)
+                .is_some_and(|lane| lane.take_back(token.offset)),
+        };
+        if !known {
+            ::metrics::counter!(metrics::STALE_ANSWERS).increment(1);
+        }
+        self.advance(now);
+    }
+
+    fn handle_timeout(&mut self, now: Now) {
+        self.advance(now);
+    }
+
+    fn poll_timeout(&self) -> Option<Millis> {
+        if self.revoked {
+            return None;
+        }
+        let settle = self
+            .lanes
+            .iter()
+            .any(Lane::is_asked)
+            .then(|| self.fence.quiet_until(self.last));
+        // Without a proof the next commit wakes what waits, without a place the next answer.
+        let due = (0..LANES)
+            .filter(|index| self.fence.may_begin(self.last) && self.may_begin(*index))
+            .filter_map(|index| self.lanes[index].next_due())
+            .min();
+        settle.into_iter().chain(due).min()
+    }
+
+    fn appetite(&self, topic: Topic) -> usize {
+        if self.revoked {
+            return 0;
+        }
+        self.lanes
+            .iter()
+            .find(|lane| lane.topic() == topic)
+            .map_or(0, |lane| lane.appetite(&self.config))
+    }
+
+    fn poll_ask(&mut self) -> Option<Ask> {
+        self.asks.pop_front()
+    }
+
+    fn handle_end(&mut self, _topic: Topic, _end: i64, now: Now) {
+        // No end is ever asked for.
+        self.last = now;
+    }
+
+    fn poll_effect(&mut self) -> Option<Effect> {
+        self.effects.pop_front()
+    }
+
+    fn wants_turn(&self, _now: Now) -> bool {
+        self.fence.is_new() || self.lanes.iter().any(Lane::wants_turn)
+    }
+
+    fn take_turn(&mut self, now: Now) -> Turn<Effect> {
+        self.last = now;
+        self.fence.cut();
+        let mut turn = Turn {
+            records: Vec::new(),
+            positions: Vec::with_capacity(LANES),
+            after: Vec::new(),
+        };
+        for topic in TOPICS {
+            if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.topic() == topic) {
+                let cut = lane.cut();
+                turn.records.extend(cut.records);
+                turn.positions.push((topic, cut.position));
+            }
+        }
+        turn
+    }
+
+    fn handle_committed(&mut self, proven_at: u64, now: Now) {
+        self.fence.committed(proven_at);
+        self.advance(now);
+    }
+
+    fn handle_revoke(&mut self, now: Now) {
+        self.last = now;
+        self.revoked = true;
+        // What was not handed out has not begun.
+        for effect in std::mem::take(&mut self.effects) {
+            let Effect::Call(order) = effect;
+            if let Some(lane) = lane_of(&mut self.lanes, self.number, order.token) {
+                lane.take_back(order.token.offset);
+            }
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        self.calls() == 0
+    }
+}
+
+/// The lane of a call, if it is one of core `number`.
+fn lane_of(lanes: &mut [Lane; LANES], number: u32, token: Token) -> Option<&mut Lane> {
+    if token.core != number {
+        return None;
+    }
+    lanes.get_mut(usize::from(token.lane))
+}
+
+fn is_due(lane: &Lane, now: Millis) -> bool {
+    lane.next_due().is_some_and(|due| due <= now)
+}

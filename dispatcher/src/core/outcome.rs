@@ -1,0 +1,239 @@
+//! What is written about a fire: how it ended, how a recall met it, what was given up.
+
+use bytes::Bytes;
+use pipeline::{Outgoing, TopicPartition};
+use rand::Rng;
+use schemas::dead_letter::Origin;
+use schemas::fire::Recall;
+use schemas::outcome::{Again, Answer, Decision, End, Ended, Phases, Recalled};
+use schemas::{DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
+
+use super::attempt::Attempt;
+use super::{hold, retry};
+use crate::event::{BODY_KEPT, Reply};
+
+/// Longest text of an error that is kept, bytes.
+const ERROR_KEPT: usize = 1_024;
+
+/// What came of a call.
+#[derive(Debug)]
+pub(crate) struct Verdict {
+    pub(crate) end: End,
+    pub(crate) answer: Answer,
+}
+
+/// Decides how a called leg ends.
+pub(crate) fn judge(attempt: &Attempt, reply: Reply, now: Millis, rng: &mut impl Rng) -> Verdict {
+    match reply {
+        Reply::Status { status, body, .. } if (200..300).contains(&status) => Verdict {
+            end: End::Success,
+            answer: answer(Some(status), None, body),
+        },
+        Reply::Status {
+            status,
+            body,
+            retry_after,
+        } => {
+            let wished = retry_after.and_then(|header| retry::wish_ms(&header, now));
+            let what = if (300..400).contains(&status) {
+                format!("answered {status}; redirects are not followed")
+            } else {
+                format!("answered {status}")
+            };
+            Verdict {
+                end: failed(attempt, &what, wished, now, rng),
+                answer: answer(Some(status), Some(what), body),
+            }
+        }
+        Reply::Failed { error, status } => {
+            let what = clip(error, ERROR_KEPT);
+            Verdict {
+                end: failed(attempt, &what, None, now, rng),
+                answer: answer(status, Some(what), None),
+            }
+        }
+        Reply::Refused { reason } => {
+            let reason = clip(reason, ERROR_KEPT);
+            Verdict {
+                end: End::Dead {
+                    reason: reason.clone(),
+                },
+                answer: answer(None, Some(reason), None),
+            }
+        }
+    }
+}
+
+fn failed(
+    attempt: &Attempt,
+    what: &str,
+    wished: Option<u64>,
+    now: Millis,
+    rng: &mut impl Rng,
+) -> End {
+    let number = attempt.work.attempt;
+    let Some(wait) = retry::wait_ms(&attempt.work.retry, number, wished, rng) else {
+        return End::Dead {
+            reason: format!("{what}; attempt {number} was the last"),
+        };
+    };
+    let at = now.plus(wait).min(Millis::LATEST_DUE);
+    if hold::is_expired(&attempt.fire, at) {
+        return End::Dead {
+            reason: format!("expired before the next attempt; attempt {number}: {what}"),
+        };
+    }
+    End::Again {
+        at,
+        attempt: number.saturating_add(1),
+        why: Again::Retry,
+    }
+}
+
+fn answer(status: Option<u16>, error: Option<String>, body: Option<String>) -> Answer {
+    Answer {
+        status,
+        error,
+        body: body.map(|body| clip(body, BODY_KEPT)),
+    }
+}
+
+/// At most `most` bytes of `text`, cut between characters.
+fn clip(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        let cut = (0..=most)
+            .rev()
+            .find(|at| text.is_char_boundary(*at))
+            .unwrap_or(0);
+        text.truncate(cut);
+    }
+    text
+}
+
+/// Where the records of one lane partition go, and where its fires stood.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place(pub(crate) TopicPartition);
+
+impl Place {
+    /// The records that end `attempt`, which stood at `offset`: its outcome, and a dead letter where
+    /// it was given up.
+    pub(crate) fn end(
+        self,
+        offset: i64,
+        attempt: &Attempt,
+        end: End,
+        answer: Option<Answer>,
+        began_at: Option<Millis>,
+        now: Millis,
+    ) -> Vec<Outgoing> {
+        let letter = match &end {
+            End::Dead { reason } => Some(self.dead_letter(
+                offset,
+                reason.clone(),
+                Some(&attempt.work.task),
+                Some(attempt.fire.fire_id),
+                now,
+                attempt.payload.clone(),
+            )),
+            End::Success | End::Again { .. } | End::Expired => None,
+        };
+        let ended = Ended {
+            task: attempt.work.task.clone(),
+            version: attempt.work.version,
+            occurrence: attempt.work.occurrence,
+            fire_id: attempt.fire.fire_id,
+            leg: attempt.fire.leg,
+            attempt: attempt.work.attempt,
+            end,
+            answer,
+            phases: Phases {
+                registered_at: attempt.work.registered_at,
+                planted_at: attempt.work.planted_at,
+                due: attempt.work.due,
+                leg_due: attempt.fire.due,
+                triggered_at: attempt.fire.triggered_at,
+                received_at: attempt.received_at,
+                began_at,
+                ended_at: now,
+            },
+        };
+        let mut records = Vec::with_capacity(1 + usize::from(letter.is_some()));
+        records.push(self.outcome(&OutcomeRecord::Ended(ended)));
+        records.extend(letter);
+        records
+    }
+
+    /// The record that answers `recall`, which met `attempt`.
+    pub(crate) fn recalled(
+        self,
+        recall: &Recall,
+        decision: Decision,
+        attempt: Option<&Attempt>,
+        now: Millis,
+    ) -> Outgoing {
+        let body = attempt
+            .filter(|_| decision == Decision::Cancelled)
+            .map(|attempt| attempt.body.clone());
+        let recalled = Recalled {
+            fire_id: recall.fire_id,
+            leg: recall.leg,
+            purpose: recall.purpose,
+            decision,
+            task: attempt.map(|attempt| attempt.work.task.clone()),
+            at: now,
+        };
+        self.outcome(&OutcomeRecord::Recalled(recalled, body.unwrap_or_default()))
+    }
+
+    /// The dead letter of what stood at `offset`.
+    pub(crate) fn dead_letter(
+        self,
+        offset: i64,
+        reason: String,
+        task: Option<&TaskKey>,
+        fire_id: Option<FireId>,
+        now: Millis,
+        original: Bytes,
+    ) -> Outgoing {
+        let letter = DeadLetter {
+            reason,
+            role: Role::Dispatcher.name().to_owned(),
+            origin: Origin {
+                topic: self.0.topic.name(),
+                shard: self.0.shard.0,
+                offset,
+            },
+            task: task.cloned(),
+            fire_id,
+            at: now,
+            original,
+        };
+        Outgoing {
+            to: TopicPartition::new(Topic::DeadLetters, self.0.shard),
+            key: task.map(|task| Bytes::from(task.routing_key())),
+            value: Some(letter.encode()),
+            headers: Vec::new(),
+        }
+    }
+
+    fn outcome(self, record: &OutcomeRecord) -> Outgoing {
+        Outgoing {
+            to: TopicPartition::new(Topic::Outcomes, self.0.shard),
+            key: None,
+            value: Some(record.encode()),
+            headers: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        for (text, most, expected) in [("abc", 3, "abc"), ("abcd", 3, "abc"), ("aää", 4, "aä")] {
+            assert_eq!(clip(text.to_owned(), most), expected);
+        }
+    }
+}

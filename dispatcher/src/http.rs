@@ -1,0 +1,313 @@
+//! How a call is made: the request an endpoint gets, and what its answer is worth.
+
+use std::error::Error as _;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use reqwest::{Body, Method, Request, Response, Url};
+use schemas::{Millis, TaskKey};
+
+use crate::config::Config;
+use crate::error::Error;
+use crate::event::{BODY_KEPT, CallOrder, Reply};
+use crate::guard::{Forbidden, Guard};
+
+/// The firing's id, the same on every attempt: the receiver's idempotency key.
+pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
+/// When this attempt began, epoch seconds.
+pub const WEBHOOK_TIMESTAMP: HeaderName = HeaderName::from_static("webhook-timestamp");
+/// `tenant/id`, percent-encoded where it is not visible ASCII.
+pub const TASK: HeaderName = HeaderName::from_static("tidewheel-task");
+/// The due time the schedule gave, epoch ms.
+pub const DUE: HeaderName = HeaderName::from_static("tidewheel-due");
+/// Which occurrence, from 1.
+pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence");
+/// Which attempt, from 1.
+pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
+
+/// Of an answer's body so much is read; behind that the connection is closed.
+const BODY_READ: usize = 64 * 1024;
+/// Headers that belong to the connection, not to the user, beside ours.
+const CONNECTION_HEADERS: [&str; 9] = [
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Makes calls. Clones share the connections.
+#[derive(Clone, Debug)]
+pub struct Http {
+    client: reqwest::Client,
+    guard: Guard,
+}
+
+/// Why no request can be made of a call; trying again would not help.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsendable {
+    /// Not a URL.
+    #[error("url `{url}` is not understood: {problem}")]
+    Url {
+        /// As registered.
+        url: String,
+        /// The parser's words.
+        problem: String,
+    },
+    /// A user name or password in the URL.
+    #[error("the url holds credentials; send them in a header")]
+    Credentials,
+    /// Not a method.
+    #[error("method `{0}` is not an HTTP method")]
+    Method(String),
+    /// A header that cannot be sent.
+    #[error("header `{0}` cannot be sent: its name or value holds forbidden characters")]
+    Header(String),
+    /// A place that may not be called.
+    #[error(transparent)]
+    Forbidden(#[from] Forbidden),
+}
+
+impl Http {
+    /// A client by `config`.
+    ///
+    /// # Errors
+    /// [`Error::Client`].
+    pub fn new(config: &Config) -> Result<Self, Error> {
+        let guard = Guard {
+            allow_loopback: config.allow_loopback,
+            allow_private: config.allow_private,
+        };
+        // Whoever was first in this process has chosen; any provider will do.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = builder(config, guard).build().or_else(|error| {
+            // A machine without certificates can still call http.
+            tracing::warn!(
+                error = root(&error),
+                "no certificate authorities found; calls over https will fail"
+            );
+            builder(config, guard).tls_certs_only([]).build()
+        });
+        Ok(Self {
+            client: client.map_err(|error| Error::Client(Box::new(error)))?,
+            guard,
+        })
+    }
+
+    /// The request of `order`, beginning at `now`.
+    ///
+    /// # Errors
+    /// [`Unsendable`]: it can never be sent.
+    pub fn request(&self, order: &CallOrder, now: Millis) -> Result<Request, Unsendable> {
+        let work = &order.work;
+        let url = Url::parse(&work.call.url).map_err(|error| Unsendable::Url {
+            url: work.call.url.clone(),
+            problem: error.to_string(),
+        })?;
+        self.guard.check_url(&url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Unsendable::Credentials);
+        }
+        let method = Method::from_bytes(work.call.method.as_bytes())
+            .map_err(|_| Unsendable::Method(work.call.method.clone()))?;
+        let mut request = Request::new(method, url);
+        *request.timeout_mut() = Some(Duration::from_millis(work.timeout_ms));
+        let headers = request.headers_mut();
+        put_own_headers(headers, order, now)?;
+        put_user_headers(headers, &work.call.headers)?;
+        if !order.payload.is_empty() {
+            *request.body_mut() = Some(Body::from(order.payload.clone()));
+        }
+        Ok(request)
+    }
+
+    /// Sends `request` and waits for its answer, at most as long as its timeout.
+    pub async fn send(&self, request: Request) -> Reply {
+        let limit = request.timeout().copied().unwrap_or_default();
+        match self.client.execute(request).await {
+            Ok(response) => read(response, limit).await,
+            Err(error) => failure(&error, None, limit),
+        }
+    }
+}
+
+fn builder(config: &Config, guard: Guard) -> reqwest::ClientBuilder {
+    let builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .user_agent(concat!("tidewheel/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
+        .pool_idle_timeout(Duration::from_millis(config.idle_timeout_ms))
+        .pool_max_idle_per_host(config.idle_per_host)
+        .tcp_keepalive(None)
+        .dns_resolver(Guarded(guard));
+    if config.http2 {
+        builder
+    } else {
+        builder.http1_only()
+    }
+}
+
+fn put_own_headers(
+    headers: &mut HeaderMap,
+    order: &CallOrder,
+    now: Millis,
+) -> Result<(), Unsendable> {
+    let work = &order.work;
+    let text = |name: &HeaderName, value: String| {
+        HeaderValue::try_from(value).map_err(|_| Unsendable::Header(name.to_string()))
+    };
+    headers.reserve(8 + work.call.headers.len());
+    let id = text(&WEBHOOK_ID, order.fire.fire_id.to_string())?;
+    headers.insert(WEBHOOK_ID, id);
+    headers.insert(
+        WEBHOOK_TIMESTAMP,
+        HeaderValue::from(now.0.div_euclid(1_000)),
+    );
+    headers.insert(TASK, text(&TASK, task_header(&work.task))?);
+    headers.insert(DUE, HeaderValue::from(work.due.0));
+    headers.insert(OCCURRENCE, HeaderValue::from(work.occurrence));
+    headers.insert(ATTEMPT, HeaderValue::from(work.attempt));
+    if let Some(content_type) = &work.content_type {
+        headers.insert(CONTENT_TYPE, text(&CONTENT_TYPE, content_type.clone())?);
+    }
+    Ok(())
+}
+
+/// Adds the user's headers behind ours, which they never replace.
+fn put_user_headers(headers: &mut HeaderMap, of: &[(String, String)]) -> Result<(), Unsendable> {
+    let has_content_type = headers.contains_key(CONTENT_TYPE);
+    for (name, value) in of {
+        let unsendable = || Unsendable::Header(name.clone());
+        let key = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unsendable())?;
+        if is_ours(key.as_str()) || (has_content_type && key == CONTENT_TYPE) {
+            continue;
+        }
+        let value = HeaderValue::from_str(value).map_err(|_| unsendable())?;
+        headers.append(key, value);
+    }
+    Ok(())
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("webhook-")
+        || name.starts_with("tidewheel-")
+        || name.starts_with("proxy-")
+        || CONNECTION_HEADERS.contains(&name)
+}
+
+/// `tenant/id`; what is not visible ASCII, and `%` itself, as `%XX`.
+fn task_header(task: &TaskKey) -> String {
+    let mut out = String::with_capacity(task.tenant.as_str().len() + task.id.as_str().len() + 1);
+    out.push_str(task.tenant.as_str());
+    out.push('/');
+    for byte in task.id.as_str().bytes() {
+        if byte.is_ascii_graphic() && byte != b'%' {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a string cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Reads what of the answer is of use. The status decides once it came in time: a body that breaks
+/// off does not undo what the endpoint did.
+async fn read(mut response: Response, limit: Duration) -> Reply {
+    let status = response.status().as_u16();
+    let retry_after = response
+        .headers()
+        .get(RETRY_AFTER)
+        .and_then(|value| value.to_str().ok())
+        .map(str::to_owned);
+    let mut kept: Vec<u8> = Vec::new();
+    let mut seen = 0usize;
+    while seen < BODY_READ {
+        match response.chunk().await {
+            Ok(Some(chunk)) => {
+                seen += chunk.len();
+                let room = BODY_KEPT - kept.len();
+                kept.extend_from_slice(&chunk[..room.min(chunk.len())]);
+            }
+            Ok(None) => break,
+            Err(error) if error.is_timeout() => return failure(&error, Some(status), limit),
+            Err(_) => break,
+        }
+    }
+    let body = (!kept.is_empty()).then(|| String::from_utf8_lossy(&kept).into_owned());
+    Reply::Status {
+        status,
+        body,
+        retry_after,
+    }
+}
+
+fn failure(error: &reqwest::Error, status: Option<u16>, limit: Duration) -> Reply {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
+            return Reply::Refused {
+                reason: forbidden.to_string(),
+            };
+        }
+        source = cause.source();
+    }
+    let error = if error.is_timeout() && error.is_connect() {
+        "connecting timed out".to_owned()
+    } else if error.is_timeout() {
+        format!("timed out after {} ms", limit.as_millis())
+    } else if error.is_connect() {
+        format!("cannot connect: {}", root(error))
+    } else {
+        format!("connection broke: {}", root(error))
+    };
+    Reply::Failed { error, status }
+}
+
+/// The innermost cause, in its own words.
+fn root(error: &reqwest::Error) -> String {
+    let mut innermost: &dyn std::error::Error = error;
+    while let Some(cause) = innermost.source() {
+        innermost = cause;
+    }
+    innermost.to_string()
+}
+
+/// Resolves names by the system and lets no forbidden address through.
+#[derive(Clone, Copy, Debug)]
+struct Guarded(Guard);
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guard = self.0;
+        Box::pin(async move {
+            let host = Arc::<str>::from(name.as_str());
+            let found = tokio::net::lookup_host((&*host, 0)).await?;
+            let mut refused = None;
+            let mut good = Vec::new();
+            for address in found {
+                match guard.check(&host, address.ip()) {
+                    Ok(()) => good.push(address),
+                    Err(forbidden) => refused = Some(forbidden),
+                }
+            }
+            match refused {
+                Some(forbidden) if good.is_empty() => Err(forbidden.into()),
+                _ => Ok(Box::new(good.into_iter()) as Addrs),
+            }
+        })
+    }
+}
+
+#[cfg(test)]
+#[path = "http/tests.rs"]
+mod tests;
