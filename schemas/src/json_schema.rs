@@ -31,6 +31,12 @@ pub fn registration() -> Value {
         "properties": properties,
         "required": ["tenant", "id"],
         "additionalProperties": false,
+        "not": {"required": ["payload", "payload_base64"]},
+        "dependentSchemas": {
+            "content_type": {
+                "anyOf": [{"required": ["payload"]}, {"required": ["payload_base64"]}],
+            },
+        },
         "allOf": rules,
         "$defs": {"duration": duration()},
     })

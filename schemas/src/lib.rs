@@ -5,8 +5,9 @@
 //! time, an [`outcome`] says how it ended, a [`dead_letter`] is what was given up or not understood.
 //!
 //! Pure: no I/O, no clock. Slot and shard arithmetic live here and nowhere else. Every stored record
-//! starts with a version byte and a kind byte ([`codec`]); `tests/golden.rs` holds each against bytes
-//! written by earlier versions.
+//! starts with a version byte and a kind byte ([`codec`]), but for those that people read or write, which
+//! are JSON: registrations and dead letters. `tests/golden.rs` holds each against bytes written by
+//! earlier versions.
 
 pub mod answer;
 pub mod bucket;

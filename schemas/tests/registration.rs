@@ -1,9 +1,10 @@
-//! Registrations in, commands or complaints out.
+//! Registrations in, commands or complaints out; the JSON Schema says the same.
 
 mod examples;
 
 use examples::{GOOD, Refused, accepted};
 use schemas::call::Jitter;
+use schemas::json_schema;
 use schemas::registration::{LARGEST, Op, call_json, definition_json, schedule_json};
 use schemas::{
     Command, Definition, Millis, Priority, Registration, RetryPlan, RetryPolicy, Schedule,
@@ -230,5 +231,48 @@ fn no_prefix_and_no_flipped_byte_of_an_example_panics() {
 fn every_op_is_asked_by_its_word() {
     for (word, op) in Op::WORDS {
         assert_eq!(op.word(), word);
+    }
+}
+
+const SCHEMA_TEXT: &str = include_str!("../json/registration.schema.json");
+
+#[test]
+fn the_checked_in_schema_is_what_the_tables_say() {
+    let mut text = serde_json::to_string_pretty(&json_schema::registration()).expect("JSON");
+    text.push('\n');
+    if std::env::var_os("WRITE_SCHEMA").is_some() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/json/registration.schema.json");
+        std::fs::write(path, &text).expect("the schema is writable");
+        return;
+    }
+    assert!(
+        text == SCHEMA_TEXT,
+        "json/registration.schema.json is out of date: WRITE_SCHEMA=1 cargo test -p schemas"
+    );
+}
+
+#[test]
+fn what_the_parser_takes_the_schema_takes() {
+    let validator = jsonschema::validator_for(&json_schema::registration()).expect("a schema");
+    for text in accepted() {
+        let value = serde_json::from_str(text).expect(text);
+        let errors: Vec<String> = validator
+            .iter_errors(&value)
+            .map(|it| it.to_string())
+            .collect();
+        assert!(errors.is_empty(), "{text}: {errors:?}");
+    }
+}
+
+#[test]
+fn what_the_parser_refuses_the_schema_refuses_where_a_schema_can_tell() {
+    let validator = jsonschema::validator_for(&json_schema::registration()).expect("a schema");
+    for case in Refused::all() {
+        let whole = case.whole();
+        assert!(
+            Registration::parse(whole.to_string().as_bytes()).is_err(),
+            "{whole}"
+        );
+        assert_eq!(validator.is_valid(&whole), case.only_parser, "{whole}");
     }
 }
