@@ -9,6 +9,8 @@ pub struct Config {
     pub batch_age_ms: u64,
     /// Rows held in memory for one shard at most (T9).
     pub max_rows: usize,
+    /// Nothing more is read while rows of so many bytes of records are held for one shard (T9).
+    pub max_bytes: usize,
     /// Wait before a batch is tried again, ms, doubled up to `retry_max_ms`.
     pub retry_ms: u64,
     /// Longest wait before a batch is tried again, ms.
@@ -21,6 +23,7 @@ impl Default for Config {
             batch_rows: 1_000,
             batch_age_ms: 200,
             max_rows: 4_000,
+            max_bytes: 8 << 20,
             retry_ms: 100,
             retry_max_ms: 10_000,
         }

@@ -22,6 +22,8 @@ use batch::{Batch, Entry};
 #[derive(Clone, Debug, Default)]
 pub struct ArchiveFactory {
     config: Config,
+    /// Cores made so far.
+    opened: u64,
 }
 
 /// One shard. See the crate's documentation.
@@ -31,9 +33,12 @@ pub struct ArchiveCore {
     config: Config,
     asks: VecDeque<Ask>,
     effects: VecDeque<Effect>,
-    dead: Vec<Outgoing>,
+    /// Dead letters with the offsets of their originals; each is sent once the frontier has passed that.
+    dead: Vec<(i64, Outgoing)>,
     /// Read, not yet in a batch.
     gathered: Vec<Entry>,
+    /// Bytes of everything read and not yet written.
+    bytes: usize,
     /// When the first of `gathered` was read, monotonic and wall.
     gathered_since: Option<Now>,
     /// Everything visible below this was read.
@@ -43,15 +48,15 @@ pub struct ArchiveCore {
     next_batch: u64,
     /// Everything below this is written.
     frontier: i64,
-    /// The frontier of the turn cut last.
-    committed: i64,
+    /// Given up: nothing more is taken.
+    leaving: bool,
 }
 
 impl ArchiveFactory {
     /// Cores with these options.
     #[must_use]
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self { config, opened: 0 }
     }
 }
 
@@ -71,6 +76,7 @@ impl Factory for ArchiveFactory {
             .committed
             .get(&Topic::Outcomes)
             .map_or(low, |it| it.offset.max(low));
+        self.opened += 1;
         ArchiveCore {
             shard: opening.shard,
             config: self.config.clone(),
@@ -78,12 +84,14 @@ impl Factory for ArchiveFactory {
             effects: VecDeque::new(),
             dead: Vec::new(),
             gathered: Vec::new(),
+            bytes: 0,
             gathered_since: None,
             read_end: start,
             batches: VecDeque::new(),
-            next_batch: 0,
+            // An answer to a core that is no more must not pass for one to its successor.
+            next_batch: self.opened << 32,
             frontier: start,
-            committed: start,
+            leaving: false,
         }
     }
 
@@ -95,10 +103,15 @@ impl Stage for ArchiveCore {
     type Effect = Effect;
 
     fn handle_batch(&mut self, _topic: Topic, records: Vec<Record>, position: i64, now: Now) {
+        if self.leaving {
+            // What stood before these was left to the successor, so these are too.
+            return;
+        }
         for record in records {
             let Some(value) = &record.value else { continue };
             match OutcomeRecord::decode(value).and_then(Row::of) {
                 Ok(Some(row)) => {
+                    self.bytes += value.len();
                     self.gathered.push(Entry {
                         row,
                         offset: record.offset,
@@ -143,6 +156,9 @@ impl Stage for ArchiveCore {
     }
 
     fn appetite(&self, _topic: Topic) -> usize {
+        if self.leaving || self.bytes >= self.config.max_bytes {
+            return 0;
+        }
         let held = self.gathered.len() + self.batches.iter().map(Batch::len).sum::<usize>();
         self.config.max_rows.saturating_sub(held)
     }
@@ -158,17 +174,18 @@ impl Stage for ArchiveCore {
     }
 
     fn wants_turn(&self, _now: Now) -> bool {
-        !self.dead.is_empty()
+        self.dead.iter().any(|(offset, _)| *offset < self.frontier)
     }
 
     fn take_turn(&mut self, _now: Now) -> Turn<Effect> {
-        self.committed = self.frontier;
         let position = Position {
             offset: self.frontier,
             note: String::new(),
         };
+        let frontier = self.frontier;
+        let passed = self.dead.extract_if(.., |(offset, _)| *offset < frontier);
         Turn {
-            records: std::mem::take(&mut self.dead),
+            records: passed.map(|(_, letter)| letter).collect(),
             positions: vec![(Topic::Outcomes, position)],
             after: Vec::new(),
         }
@@ -178,6 +195,7 @@ impl Stage for ArchiveCore {
 
     fn handle_revoke(&mut self, _now: Now) {
         // What is not on its way is left to the successor.
+        self.leaving = true;
         self.gathered.clear();
         self.gathered_since = None;
         self.batches.truncate(1);
@@ -244,6 +262,7 @@ impl ArchiveCore {
         {
             let rows = u64::try_from(batch.len()).unwrap_or(u64::MAX);
             ::metrics::counter!(metrics::ROWS).increment(rows);
+            self.bytes = self.bytes.saturating_sub(batch.bytes());
             self.frontier = self.frontier.max(batch.end);
         }
     }
@@ -252,6 +271,10 @@ impl ArchiveCore {
         let Some(batch) = self.batches.front_mut().filter(|batch| batch.id == id) else {
             return;
         };
+        if self.leaving {
+            self.batches.clear();
+            return;
+        }
         let wait = batch.wait(&self.config);
         batch.retry(now.wall.plus(wait));
         ::metrics::counter!(metrics::RETRIES).increment(1);
@@ -276,6 +299,7 @@ impl ArchiveCore {
         if entries.len() <= 1 {
             for entry in entries {
                 ::metrics::counter!(metrics::REFUSED).increment(1);
+                self.bytes = self.bytes.saturating_sub(entry.original.len());
                 self.bury(reason, entry.offset, &entry.original, now);
             }
             self.frontier = self.frontier.max(end);
@@ -310,11 +334,12 @@ impl ArchiveCore {
             at: now.wall,
             original: original.clone(),
         };
-        self.dead.push(Outgoing {
+        let letter = Outgoing {
             to: TopicPartition::new(Topic::DeadLetters, self.shard),
             key: None,
             value: Some(letter.encode()),
             headers: Vec::new(),
-        });
+        };
+        self.dead.push((offset, letter));
     }
 }

@@ -11,6 +11,8 @@
 
 pub mod config;
 pub mod core;
+#[cfg(feature = "shell")]
+pub mod error;
 pub mod event;
 #[cfg(feature = "shell")]
 pub mod history;

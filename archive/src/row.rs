@@ -32,7 +32,8 @@ pub struct Row {
     pub task: TaskKey,
     /// Which firing.
     pub fire_id: FireId,
-    /// Which planting of it; 0 for one that was never planted.
+    /// Which planting of it; 0 where it ended in the index, before its first planting or between two:
+    /// nothing follows that.
     pub leg: u32,
     /// Of that version.
     pub version: u64,
@@ -81,10 +82,11 @@ impl State {
 
 impl Row {
     /// The day it was due, in days since the epoch: what history is partitioned by. It is the same for
-    /// every leg of a firing.
+    /// every leg of a firing. What was overdue when it was registered counts for the day of that:
+    /// otherwise retention would take it at once.
     #[must_use]
     pub fn day(&self) -> i64 {
-        self.due.0.div_euclid(DAY_MS)
+        self.due.max(self.registered_at).0.div_euclid(DAY_MS)
     }
 
     /// The row of an outcome; `None` for what is about no firing's end.

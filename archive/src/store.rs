@@ -12,6 +12,8 @@ use sqlx::{Database, Encode, MySqlPool, QueryBuilder, SqlitePool, Type};
 
 use crate::row::Row;
 
+pub use crate::error::StoreError;
+
 /// Rows in one statement: well under MySQL's 65,535 and SQLite's 32,766 placeholders.
 const ROWS_A_STATEMENT: usize = 500;
 /// Connections: batches of different shards are written side by side.
@@ -24,7 +26,9 @@ const FIRING_COLUMNS: &str = "fire_id, day, tenant, task, version, occurrence, s
      leg";
 const ATTEMPT_COLUMNS: &str =
     "fire_id, day, leg, attempt, state, leg_due, began_at, ended_at, status, error";
-/// What a later leg replaces; `leg` itself comes last, as MySQL assigns from left to right.
+/// MySQL's way to say that the row is there already; `INSERT IGNORE` would let bad values pass too.
+const KEEP_FIRST: &str = " ON DUPLICATE KEY UPDATE leg = attempts.leg";
+/// What a later leg replaces, or the end in the index (leg 0), which nothing follows; `leg` itself comes last, as MySQL assigns from left to right.
 const REPLACED: [&str; 11] = [
     "state",
     "attempt",
@@ -46,20 +50,6 @@ pub enum Store {
     MySql(MySqlPool),
     /// A file.
     Sqlite(SqlitePool),
-}
-
-/// Why rows were not written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// The URL names no database this knows.
-    #[error("archive url must begin with mysql:// or sqlite:")]
-    Url,
-    /// The database refused rows for their content; trying again is of no use.
-    #[error("database refused the content: {0}")]
-    Refused(String),
-    /// Anything else: to be tried again.
-    #[error("database is not available: {0}")]
-    Unavailable(String),
 }
 
 impl Store {
@@ -116,7 +106,7 @@ impl Store {
                         .build()
                         .execute(&mut *transaction)
                         .await?;
-                    if let Some(mut query) = attempts::<MySql>(rows, "INSERT IGNORE", "") {
+                    if let Some(mut query) = attempts::<MySql>(rows, KEEP_FIRST) {
                         query.build().execute(&mut *transaction).await?;
                     }
                 }
@@ -130,7 +120,7 @@ impl Store {
                         .execute(&mut *transaction)
                         .await?;
                     let nothing = " ON CONFLICT DO NOTHING";
-                    if let Some(mut query) = attempts::<Sqlite>(rows, "INSERT", nothing) {
+                    if let Some(mut query) = attempts::<Sqlite>(rows, nothing) {
                         query.build().execute(&mut *transaction).await?;
                     }
                 }
@@ -144,7 +134,12 @@ impl Store {
 fn mysql_conflict() -> String {
     let set: Vec<String> = REPLACED
         .iter()
-        .map(|column| format!("{column} = IF(VALUES(leg) >= leg, VALUES({column}), {column})"))
+        .map(|column| {
+            format!(
+                "{column} = IF(VALUES(leg) = 0 OR (leg <> 0 AND VALUES(leg) >= leg), \
+                 VALUES({column}), {column})"
+            )
+        })
         .collect();
     format!(" ON DUPLICATE KEY UPDATE {}", set.join(", "))
 }
@@ -155,7 +150,8 @@ fn sqlite_conflict() -> String {
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
     format!(
-        " ON CONFLICT (fire_id, day) DO UPDATE SET {} WHERE excluded.leg >= firings.leg",
+        " ON CONFLICT (fire_id, day) DO UPDATE SET {} WHERE excluded.leg = 0 \
+         OR (firings.leg <> 0 AND excluded.leg >= firings.leg)",
         set.join(", ")
     )
 }
@@ -196,7 +192,7 @@ where
 }
 
 /// `None` where no row is about an attempt.
-fn attempts<DB>(rows: &[Row], insert: &str, conflict: &str) -> Option<QueryBuilder<DB>>
+fn attempts<DB>(rows: &[Row], conflict: &str) -> Option<QueryBuilder<DB>>
 where
     DB: Database,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
@@ -209,7 +205,7 @@ where
     if made.is_empty() {
         return None;
     }
-    let mut query = QueryBuilder::new(format!("{insert} INTO attempts ({ATTEMPT_COLUMNS}) "));
+    let mut query = QueryBuilder::new(format!("INSERT INTO attempts ({ATTEMPT_COLUMNS}) "));
     query.push_values(made, |mut to: Separated<'_, DB, &str>, row| {
         to.push_bind(row.fire_id.0.to_vec())
             .push_bind(row.day())
@@ -232,20 +228,4 @@ fn signed(number: u64) -> i64 {
 
 fn short(text: Option<&str>) -> Option<String> {
     text.map(|text| text.chars().take(ERROR_MAX).collect())
-}
-
-impl From<sqlx::Error> for StoreError {
-    /// SQLSTATE classes 22 and 23 (data, constraint) are about the rows; everything else may pass.
-    fn from(error: sqlx::Error) -> Self {
-        let about_rows = error.as_database_error().is_some_and(|refusal| {
-            let code = refusal.code();
-            let state = code.as_deref().unwrap_or_default();
-            state.starts_with("22") || state.starts_with("23")
-        });
-        if about_rows {
-            Self::Refused(error.to_string())
-        } else {
-            Self::Unavailable(error.to_string())
-        }
-    }
 }

@@ -1,9 +1,10 @@
 //! The archive's core through its verbs.
+#![expect(clippy::unwrap_used, reason = "a test, its builders too")]
 
 use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input};
 use bytes::Bytes;
 use pipeline::{Factory, Now, Opening, Position, Record, Stage};
-use schemas::outcome::{Drained, End, Ended, Phases, Taken};
+use schemas::outcome::{Drained, End, Ended, Phases, Taken, Unplanted, UnplantedEnd};
 use schemas::{
     Call, FireId, Instance, Millis, OutcomeRecord, RetryPlan, RetryPolicy, Shard, Shards, TaskId,
     TaskKey, TenantId, Topic, Work,
@@ -151,7 +152,11 @@ fn memory_is_bounded_while_the_database_is_away() {
     }
     assert_eq!(position(&mut core, at(now)), 0);
     core.handle_input(Input::Written { batch }, at(now));
-    assert_eq!(core.appetite(Topic::Outcomes), 8, "all eight were one batch");
+    assert_eq!(
+        core.appetite(Topic::Outcomes),
+        8,
+        "all eight were one batch"
+    );
 }
 
 #[test]
@@ -275,4 +280,107 @@ fn a_taken_firing_is_a_row_of_its_work() {
         (task(1), 3, 2, 1)
     );
     assert_eq!(row.state.name(), "cancelled");
+}
+
+#[test]
+fn an_answer_to_a_core_that_is_no_more_says_nothing_to_its_successor() {
+    let mut factory = ArchiveFactory::new(small());
+    let opening = || Opening {
+        shard: Shard(0),
+        shards: Shards::DEFAULT,
+        now: at(0),
+        session_timeout_ms: 10_000,
+        committed: [].into(),
+        ends: [(Topic::Outcomes, (0, 100))].into(),
+    };
+    let records = || (0..4).map(|n| record(n, &ended(n))).collect();
+    let mut old = factory.open(opening());
+    old.handle_batch(Topic::Outcomes, records(), 4, at(0));
+    let (stale, _) = write(&mut old).unwrap();
+    factory.close(Shard(0), old);
+    let mut new = factory.open(opening());
+    new.handle_batch(Topic::Outcomes, records(), 4, at(0));
+    let (fresh, _) = write(&mut new).unwrap();
+    assert_ne!(stale, fresh);
+    new.handle_input(Input::Written { batch: stale }, at(1));
+    assert_eq!(position(&mut new, at(1)), 0, "its own rows are not written");
+    new.handle_input(Input::Written { batch: fresh }, at(1));
+    assert_eq!(position(&mut new, at(1)), 4);
+}
+
+#[test]
+fn nothing_that_comes_behind_a_revoke_moves_the_position_over_a_gap() {
+    let mut core = open(small(), None);
+    core.handle_batch(Topic::Outcomes, vec![record(0, &ended(0))], 1, at(0));
+    core.handle_revoke(at(0));
+    let late = (1..5).map(|n| record(n, &ended(n))).collect();
+    core.handle_batch(Topic::Outcomes, late, 5, at(0));
+    core.handle_timeout(at(1_000));
+    assert_eq!(
+        (write(&mut core), core.appetite(Topic::Outcomes)),
+        (None, 0)
+    );
+    assert!(core.is_idle());
+    assert_eq!(position(&mut core, at(1_000)), 0, "row 0 was never written");
+}
+
+#[test]
+fn a_dead_letter_goes_with_the_turn_that_passes_its_original() {
+    let mut core = open(small(), None);
+    let records = vec![
+        record(0, &ended(0)),
+        raw(1, Bytes::from_static(b"garbage")),
+        record(2, &ended(2)),
+    ];
+    core.handle_batch(Topic::Outcomes, records, 3, at(0));
+    assert!(!core.wants_turn(at(0)));
+    assert!(core.take_turn(at(0)).records.is_empty());
+    core.handle_timeout(at(50));
+    let (batch, _) = write(&mut core).unwrap();
+    core.handle_input(Input::Written { batch }, at(51));
+    assert!(core.wants_turn(at(51)));
+    let turn = core.take_turn(at(51));
+    assert_eq!((turn.records.len(), turn.positions[0].1.offset), (1, 3));
+}
+
+#[test]
+fn large_records_end_the_appetite_before_many_do() {
+    let mut core = open(
+        Config {
+            max_bytes: 100,
+            ..small()
+        },
+        None,
+    );
+    assert_eq!(core.appetite(Topic::Outcomes), 8);
+    let records: Vec<Record> = (0..4).map(|n| record(n, &ended(n))).collect();
+    let bytes: usize = records
+        .iter()
+        .filter_map(|record| record.value.as_ref())
+        .map(Bytes::len)
+        .sum();
+    assert!(bytes > 100);
+    core.handle_batch(Topic::Outcomes, records, 4, at(0));
+    assert_eq!(core.appetite(Topic::Outcomes), 0);
+    let (batch, _) = write(&mut core).unwrap();
+    core.handle_input(Input::Written { batch }, at(1));
+    assert_eq!(core.appetite(Topic::Outcomes), 8);
+}
+
+#[test]
+fn what_was_overdue_when_it_came_counts_for_the_day_it_came() {
+    let cases = [(5, 90_000_000, 1), (90_000_000, 5, 1), (5, 6, 0)];
+    for (due, registered_at, day) in cases {
+        let row = archive::Row::of(OutcomeRecord::Unplanted(Unplanted {
+            task: task(1),
+            version: 1,
+            occurrence: 1,
+            fire_id: FireId([1; 16]),
+            due: Millis(due),
+            registered_at: Millis(registered_at),
+            end: UnplantedEnd::Cancelled,
+            at: Millis(7),
+        }));
+        assert_eq!(row.unwrap().unwrap().day(), day, "{due} {registered_at}");
+    }
 }

@@ -1,5 +1,8 @@
 //! Rows in real databases: SQLite always, MySQL where `TIDEWHEEL_TEST_MYSQL` names one.
+#![expect(clippy::unwrap_used, reason = "a test, its builders too")]
 
+use archive::error::StoreError;
+use archive::history::Firing;
 use archive::store::Store;
 use archive::{Row, State};
 use schemas::{FireId, Millis, TaskId, TaskKey, TenantId};
@@ -62,6 +65,96 @@ async fn writes_are_idempotent(store: Store) {
     );
 }
 
+/// A row of the end in the index, between two legs or before the first.
+fn unplanted(n: u8) -> Row {
+    Row {
+        leg: 0,
+        attempt: 0,
+        planted_at: None,
+        triggered_at: None,
+        received_at: None,
+        began_at: None,
+        status: None,
+        error: None,
+        ..row(n, 0, State::Cancelled)
+    }
+}
+
+async fn a_cancel_between_two_legs_is_the_last_word(store: Store) {
+    let failed = [row(1, 1, State::Failed)];
+    store.write(&failed).await.unwrap();
+    store.write(&[unplanted(1), unplanted(2)]).await.unwrap();
+    // A repeat after a crash.
+    store.write(&failed).await.unwrap();
+    for (n, calls) in [(1, 1), (2, 0)] {
+        let firing = store.firing(FireId([n; 16])).await.unwrap().unwrap();
+        assert_eq!((firing.leg, firing.state.as_str()), (0, "cancelled"), "{n}");
+        assert_eq!(
+            store.attempts_of(FireId([n; 16])).await.unwrap().len(),
+            calls
+        );
+    }
+}
+
+async fn what_was_written_reads_back(store: Store) {
+    let written = row(7, 2, State::Failed);
+    store
+        .write(&[row(7, 1, State::Failed), written.clone()])
+        .await
+        .unwrap();
+    let firing = store.firing(written.fire_id).await.unwrap().unwrap();
+    let expected = Firing {
+        fire_id: written.fire_id,
+        task: written.task.clone(),
+        version: 1,
+        occurrence: 1,
+        leg: 2,
+        attempt: 2,
+        state: "failed".to_owned(),
+        due: written.due,
+        leg_due: written.leg_due,
+        registered_at: written.registered_at,
+        planted_at: written.planted_at,
+        triggered_at: written.triggered_at,
+        received_at: written.received_at,
+        began_at: written.began_at,
+        ended_at: written.ended_at,
+        status: Some(500),
+        error: written.error.clone(),
+    };
+    assert_eq!(firing, expected);
+    assert_eq!(
+        store.firings_of(&written.task, 10).await.unwrap(),
+        [expected]
+    );
+    let attempts = store.attempts_of(written.fire_id).await.unwrap();
+    let shown: Vec<_> = attempts
+        .iter()
+        .map(|it| (it.leg, it.attempt, it.status))
+        .collect();
+    assert_eq!(shown, [(1, 1, Some(500)), (2, 2, Some(500))]);
+    assert_eq!(store.firing(FireId([8; 16])).await.unwrap(), None);
+}
+
+/// `bad` goes, all else stays to be tried again.
+async fn content_is_refused_and_everything_else_is_not(store: Store, bad: &str, away: &str) {
+    async fn error(store: &Store, sql: &str) -> StoreError {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        let failed = match store {
+            Store::MySql(pool) => sqlx::query(sql).execute(pool).await.map(|_| ()),
+            Store::Sqlite(pool) => sqlx::query(sql).execute(pool).await.map(|_| ()),
+        };
+        failed.unwrap_err().into()
+    }
+    let refused = error(&store, bad).await;
+    assert!(matches!(refused, StoreError::Refused(_)), "{refused}");
+    let unavailable = error(&store, away).await;
+    assert!(
+        matches!(unavailable, StoreError::Unavailable(_)),
+        "{unavailable}"
+    );
+}
+
 async fn old_days_go(store: Store) {
     store.maintain(TODAY, 30).await.unwrap();
     store.write(&[row(1, 1, State::Completed)]).await.unwrap();
@@ -95,6 +188,26 @@ async fn sqlite_forgets_old_days() {
     old_days_go(sqlite(&folder).await).await;
 }
 
+#[tokio::test]
+async fn sqlite_reads_back_what_was_written() {
+    let folder = tempfile::tempdir().unwrap();
+    what_was_written_reads_back(sqlite(&folder).await).await;
+}
+
+#[tokio::test]
+async fn sqlite_lets_a_cancel_between_two_legs_be_the_last_word() {
+    let folder = tempfile::tempdir().unwrap();
+    a_cancel_between_two_legs_is_the_last_word(sqlite(&folder).await).await;
+}
+
+#[tokio::test]
+async fn sqlite_refuses_only_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let bad = "INSERT INTO attempts (fire_id) VALUES (NULL)";
+    let store = sqlite(&folder).await;
+    content_is_refused_and_everything_else_is_not(store, bad, "SELECT * FROM nowhere").await;
+}
+
 /// A database of the test's own on the server of `TIDEWHEEL_TEST_MYSQL`.
 async fn mysql(name: &str) -> Option<Store> {
     let Ok(url) = std::env::var("TIDEWHEEL_TEST_MYSQL") else {
@@ -117,14 +230,24 @@ async fn mysql(name: &str) -> Option<Store> {
     Some(Store::connect(&url).await.unwrap())
 }
 
+/// One test, because its parts share the tables.
 #[tokio::test]
-async fn mysql_keeps_each_firing_once_and_forgets_old_days() {
-    let Some(store) = mysql("idempotent writes").await else {
-        return;
-    };
-    writes_are_idempotent(store).await;
-    let Some(store) = mysql("retention").await else {
-        return;
-    };
-    old_days_go(store).await;
+async fn mysql_does_all_that_sqlite_does() {
+    if let Some(store) = mysql("idempotent writes").await {
+        writes_are_idempotent(store).await;
+    }
+    if let Some(store) = mysql("retention").await {
+        old_days_go(store).await;
+    }
+    if let Some(store) = mysql("history").await {
+        what_was_written_reads_back(store).await;
+    }
+    if let Some(store) = mysql("cancel between legs").await {
+        a_cancel_between_two_legs_is_the_last_word(store).await;
+    }
+    if let Some(store) = mysql("refusals").await {
+        let bad = "INSERT INTO attempts (fire_id, day, leg, attempt, state, leg_due, ended_at) \
+                   VALUES (x'00', 1, 1, 1, REPEAT('x', 99), 1, 1)";
+        content_is_refused_and_everything_else_is_not(store, bad, "SELECT * FROM nowhere").await;
+    }
 }

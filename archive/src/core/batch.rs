@@ -46,6 +46,11 @@ impl Batch {
         self.entries.len()
     }
 
+    /// Of the records its rows were made from.
+    pub(super) fn bytes(&self) -> usize {
+        self.entries.iter().map(|entry| entry.original.len()).sum()
+    }
+
     pub(super) fn is_on_its_way(&self) -> bool {
         self.state == State::OnItsWay
     }
