@@ -14,6 +14,7 @@
 mod admin;
 mod commit;
 mod config;
+mod connect;
 mod context;
 mod failure;
 mod ffi;

@@ -313,7 +313,9 @@ impl Admin {
         Ok(metadata
             .topics()
             .iter()
+            // One that is just being made has no leaders yet, and cannot be used.
             .filter(|topic| topic.error().is_none())
+            .filter(|topic| topic.partitions().iter().all(|one| one.leader() >= 0))
             .map(|topic| {
                 let partitions = topic.partitions();
                 let found = Found {

@@ -28,7 +28,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 
+use schemas::Topic;
+
 use super::config::{Client, KafkaConfig};
+use super::connect::connect;
 use super::context::{self, Trouble};
 use super::failure;
 use super::ffi::{self, GroupMetadata, LogQueue, TransactionError};
@@ -171,7 +174,10 @@ impl Writer {
     fn prepare(&mut self) -> Result<Transactional, LogError> {
         match self.producer.take() {
             Some(producer) => Ok(producer),
-            None => Transactional::new(&self.config, &self.transactional_id, self.limit),
+            None => {
+                let topic = self.names.of(Topic::Outcomes);
+                Transactional::new(&self.config, &self.transactional_id, &topic, self.limit)
+            }
         }
     }
 }
@@ -191,7 +197,8 @@ struct Transactional {
 }
 
 impl Transactional {
-    fn new(config: &KafkaConfig, id: &str, limit: Duration) -> Result<Self, LogError> {
+    /// Ends what a predecessor under the same `id` left undecided. `topic` is one that exists.
+    fn new(config: &KafkaConfig, id: &str, topic: &str, limit: Duration) -> Result<Self, LogError> {
         let doing = format!("starting the transactional id `{id}`");
         let producer: ThreadedProducer<TransactionalContext> = config
             .client(&Client::Transactional(id))
@@ -204,6 +211,22 @@ impl Transactional {
             producer,
             suspect: false,
         };
+        // Without a connection the transactional id would be asked for again only after half a second.
+        // Twice: the first answer names the brokers, and then the connection that brought it is closed.
+        let trouble = &started.producer.context().trouble;
+        let hopeless = || trouble.advice().is_some();
+        let client = started.producer.client();
+        let connected = connect(client, topic, limit, hopeless)
+            .and_then(|_| connect(client, topic, limit, hopeless));
+        if let Err(error) = connected {
+            let last = trouble
+                .last()
+                .map_or_else(|| error.to_string(), |(_, text)| text);
+            return Err(match trouble.advice() {
+                Some(code) => failure::by_code(&format!("{doing}: {last}"), code),
+                None => LogError::Retry(format!("{doing}: no broker answers: {last}")),
+            });
+        }
         let result = started.producer.init_transactions(limit);
         started.drain_logs();
         result.map_err(|error| match error {

@@ -7,6 +7,8 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
+use super::failure;
+
 /// The last trouble of one client, to explain why a call that timed out did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Trouble {
@@ -26,6 +28,12 @@ impl Trouble {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// Its code, if only a person can mend it.
+    pub(super) fn advice(&self) -> Option<Code> {
+        let (code, _) = self.last()?;
+        code.filter(|code| failure::advice(*code).is_some())
     }
 }
 

@@ -9,6 +9,7 @@ use schemas::{Role, Shard};
 
 use super::commit::{Committer, Turn};
 use super::config::KafkaConfig;
+use super::connect::connect;
 use super::failure;
 use super::membership::Membership;
 use super::names::Names;
@@ -21,7 +22,7 @@ use crate::log::{Log, LogEvent, Waker};
 use crate::record::{Outgoing, Position, TopicPartition};
 
 /// How long joining may wait for the brokers.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long closing may take before it goes on without the caller.
 const CLOSE_LIMIT: Duration = Duration::from_secs(10);
 
@@ -202,22 +203,24 @@ impl Drop for Member {
 /// Whether the brokers answer and the driver topic is as it should be.
 fn check(config: &KafkaConfig, reading: &Reading, driver_topic: &str) -> Result<(), LogError> {
     let doing = format!("looking up `{driver_topic}`");
-    let metadata = reading
-        .consumer()
-        .fetch_metadata(Some(driver_topic), CONNECT_LIMIT)
-        .map_err(|error| {
-            reading.serve();
-            match reading.trouble().last() {
-                Some((Some(code), text)) if failure::advice(code).is_some() => {
-                    failure::by_code(&format!("{doing}: {text}"), code)
-                }
-                Some((_, text)) => LogError::Retry(format!(
-                    "{doing}: no broker of `{}` answers: {text}",
-                    config.bootstrap
-                )),
-                None => failure::sort(&doing, &error),
-            }
-        })?;
+    let trouble = reading.trouble();
+    let hopeless = || {
+        reading.serve();
+        trouble.advice().is_some()
+    };
+    let client = reading.consumer().client();
+    let metadata = connect(client, driver_topic, CONNECT_LIMIT, hopeless).map_err(|error| {
+        let last = trouble
+            .last()
+            .map_or_else(|| error.to_string(), |(_, text)| text);
+        match trouble.advice() {
+            Some(code) => failure::by_code(&format!("{doing}: {last}"), code),
+            None => LogError::Retry(format!(
+                "{doing}: no broker of `{}` answers: {last}",
+                config.bootstrap
+            )),
+        }
+    })?;
     let topic = metadata
         .topics()
         .iter()

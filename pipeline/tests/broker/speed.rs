@@ -13,6 +13,7 @@ fn small_turns_and_large_ones_are_measured() {
     let Some(world) = World::new(8, &[INPUT, OUTPUT]) else {
         return;
     };
+    joining(&world);
     let mut member = world.member(Role::Planner, "one");
     println!("\nrecords a turn, turns: p50, p90, p99, longest in ms; records a second");
     for (records, turns) in [(0, 100), (20, 200), (1_000, 30), (10_000, 10)] {
@@ -59,6 +60,26 @@ fn the_way_from_a_commit_to_a_reader_is_measured() {
         member.outcome().unwrap();
     }
     println!("\nfrom commit to reader: {}", quantiles(&mut took));
+}
+
+/// What a restart costs.
+fn joining(world: &World) {
+    let begun = Instant::now();
+    let lap = |what: &str| println!("{what} after {:.0} ms", begun.elapsed().as_secs_f64() * 1e3);
+    println!();
+    let mut member = world.joining(Role::Planner, "one");
+    lap("joining");
+    member.assigned();
+    lap("assigned");
+    let of: Vec<_> = (0..8).map(|shard| at(INPUT, shard)).collect();
+    member.committed(&of);
+    lap("told its positions");
+    member.ends(&of);
+    lap("told the ends");
+    turns_of(&mut member, 1, 1);
+    lap("first turn");
+    drop(member);
+    lap("closed");
 }
 
 fn turns_of(member: &mut Member, records: usize, turns: usize) -> Vec<f64> {

@@ -34,7 +34,8 @@ impl World {
 
     /// A producer with an open transaction of one record.
     fn open(&self) -> Transactional {
-        let producer = Transactional::new(&self.config, "test", LIMIT).unwrap();
+        let producer =
+            Transactional::new(&self.config, "test", "tidewheel.outcomes", LIMIT).unwrap();
         self.begin(&producer);
         producer
     }
