@@ -278,7 +278,9 @@ fn read_command(
         }
         Op::Update => {
             let names = FIELDS.iter().filter(|(_, ops)| ops.contains(&Op::Update));
-            if names.clone().all(|(name, _)| object.get(name).is_none()) {
+            let none = names.clone().all(|(name, _)| object.get(name).is_none());
+            // What was misspelt was probably meant.
+            if none && complaints.is_empty() {
                 let names: Vec<String> = names.map(|(name, _)| format!("`{name}`")).collect();
                 let names = names.join(", ");
                 complaints.add(
