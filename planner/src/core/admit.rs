@@ -1,0 +1,183 @@
+//! Is this a command, is it allowed here, and is this its home?
+
+use bytes::Bytes;
+use pipeline::{Ask, Outgoing, Record, TopicPartition};
+use schemas::answer::REQUEST_HEADER;
+use schemas::dead_letter::Origin;
+use schemas::index::Forward;
+use schemas::{CommandAnswer, Millis, Registration, RequestId, Shard, TaskKey, Topic};
+
+use super::PlannerCore;
+use super::answer::refused;
+use crate::metrics;
+use crate::store::Store;
+
+/// A command's surroundings.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    /// Of which task.
+    pub(super) task: TaskKey,
+    /// Only at this version.
+    pub(super) if_version: Option<u64>,
+    /// When it was appended where it came in.
+    pub(super) appended: Millis,
+    /// Who waits.
+    pub(super) request: Option<RequestId>,
+    /// It came in on the wrong partition.
+    pub(super) forwarded: bool,
+}
+
+/// Where a command came in.
+struct Source {
+    topic: Topic,
+    shard: Shard,
+    offset: i64,
+    appended: Millis,
+    request: Option<RequestId>,
+    forwarded: bool,
+}
+
+impl Source {
+    fn origin(&self) -> Origin {
+        Origin {
+            topic: self.topic.name(),
+            shard: self.shard.0,
+            offset: self.offset,
+        }
+    }
+}
+
+impl<S: Store> PlannerCore<S> {
+    /// Takes a record of a command lane.
+    pub(super) fn admit(&mut self, topic: Topic, record: Record) {
+        let source = Source {
+            topic,
+            shard: self.shard,
+            offset: record.offset,
+            appended: record.appended,
+            request: request_of(&record),
+            forwarded: false,
+        };
+        match record.value {
+            Some(value) => self.admit_value(&source, value),
+            None => {
+                let reason = "a registration has a value: one JSON object";
+                self.refuse(&source, reason.to_owned(), None, Bytes::new());
+                self.answer(source.request, refused("", reason));
+            }
+        }
+    }
+
+    /// Takes a command that another shard passed on, once: its origin passes them on in order and
+    /// without gaps, and again those it is not sure of.
+    pub(super) fn admit_forward(&mut self, record: Record) {
+        let own = Source {
+            topic: Topic::Forwards,
+            shard: self.shard,
+            offset: record.offset,
+            appended: record.appended,
+            request: None,
+            forwarded: true,
+        };
+        let value = record.value.unwrap_or_default();
+        let (forward, value) = match Forward::decode(&value) {
+            Ok(found) => found,
+            Err(error) => return self.refuse(&own, error.to_string(), None, value),
+        };
+        if !self
+            .table
+            .forwarded(forward.topic, forward.shard, forward.offset)
+        {
+            return;
+        }
+        let source = Source {
+            topic: forward.topic,
+            shard: forward.shard,
+            offset: forward.offset,
+            appended: forward.appended,
+            request: forward.request,
+            forwarded: true,
+        };
+        self.admit_value(&source, value);
+    }
+
+    fn admit_value(&mut self, source: &Source, value: Bytes) {
+        let registration = match Registration::parse(&value) {
+            Ok(registration) => registration,
+            Err(refusal) => {
+                self.refuse(source, refusal.to_string(), None, value);
+                let complaints = refusal.complaints;
+                return self.answer(source.request, CommandAnswer::Refused { complaints });
+            }
+        };
+        let task = registration.task;
+        if let Some(problem) = self.stranger(source.topic, &task) {
+            self.refuse(source, problem.clone(), Some(task), value);
+            return self.answer(source.request, refused("tenant", &problem));
+        }
+        let home = task.shard(self.shards);
+        if home != self.shard {
+            return self.send_home(source, home, task, value);
+        }
+        let asked = Asked {
+            task,
+            if_version: registration.if_version,
+            appended: source.appended,
+            request: source.request,
+            forwarded: source.forwarded,
+        };
+        self.command(asked, registration.command);
+    }
+
+    /// What is wrong where a lane is bound to one tenant and the body names another.
+    fn stranger(&self, topic: Topic, task: &TaskKey) -> Option<String> {
+        let Topic::Intake(number) = topic else {
+            return None;
+        };
+        match self.config.intakes.get(usize::from(number)) {
+            Some(tenant) if *tenant == task.tenant => None,
+            Some(tenant) => Some(format!(
+                "this topic takes tasks of `{tenant}` only, not of `{}`",
+                task.tenant
+            )),
+            None => Some(format!("intake {number} is not configured")),
+        }
+    }
+
+    /// Passes a command on to its home shard, outside of the transaction: a planner that hangs then
+    /// holds up no other shard's readers.
+    fn send_home(&mut self, source: &Source, home: Shard, task: TaskKey, value: Bytes) {
+        if source.forwarded {
+            let reason = format!("was forwarded here, but `{task}` lives in shard {}", home.0);
+            self.refuse(source, reason.clone(), Some(task), value);
+            return self.answer(source.request, refused("", &reason));
+        }
+        let forward = Forward {
+            topic: source.topic,
+            shard: source.shard,
+            offset: source.offset,
+            appended: source.appended,
+            request: source.request,
+        };
+        self.asks.push_back(Ask::SendOutside(Outgoing {
+            to: TopicPartition::new(Topic::Forwards, home),
+            key: Some(Bytes::from(task.routing_key())),
+            value: Some(forward.encode(&value)),
+            headers: Vec::new(),
+        }));
+        ::metrics::counter!(metrics::FORWARDS).increment(1);
+    }
+
+    fn refuse(&mut self, source: &Source, reason: String, task: Option<TaskKey>, value: Bytes) {
+        self.dead_letter(source.origin(), reason, task, value);
+    }
+}
+
+/// The request header: 32 hex digits. Another value is nobody's request.
+fn request_of(record: &Record) -> Option<RequestId> {
+    let text = std::str::from_utf8(record.header(REQUEST_HEADER)?).ok()?;
+    if text.len() != 32 {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok().map(RequestId)
+}

@@ -1,0 +1,180 @@
+//! The lanes in: how far each was read, and how much of each a turn may take.
+
+use std::collections::BTreeMap;
+
+use pipeline::Position;
+use schemas::{Millis, Topic};
+
+/// Positions that did not move are committed anew so often: those of topics that are only assigned
+/// expire after days.
+const RECOMMIT_MS: u64 = 3_600_000;
+
+/// Every topic that is read in steady state.
+#[derive(Clone, Debug)]
+pub(crate) struct Lanes {
+    lanes: BTreeMap<Topic, Lane>,
+    /// Commands of all lanes a turn takes.
+    commands: usize,
+    /// Outcomes a turn takes.
+    outcomes: usize,
+    /// The first lane took all it could in the turn before: what is behind it must not wait longer.
+    pressed: bool,
+    recommitted_at: Option<Millis>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Lane {
+    position: i64,
+    committed: Option<i64>,
+    taken: usize,
+}
+
+impl Lanes {
+    pub(crate) fn new(commands: usize, outcomes: usize) -> Self {
+        Self {
+            lanes: BTreeMap::new(),
+            commands,
+            outcomes,
+            pressed: false,
+            recommitted_at: None,
+        }
+    }
+
+    /// Reads `topic` from `position` on.
+    pub(crate) fn add(&mut self, topic: Topic, position: i64) {
+        let lane = Lane {
+            position,
+            committed: None,
+            taken: 0,
+        };
+        self.lanes.insert(topic, lane);
+    }
+
+    /// Takes that `records` more came and everything below `position` was handed in.
+    pub(crate) fn took(&mut self, topic: Topic, records: usize, position: i64) {
+        if let Some(lane) = self.lanes.get_mut(&topic) {
+            lane.position = lane.position.max(position);
+            lane.taken += records;
+        }
+    }
+
+    /// How many more records of `topic` this turn takes. Every command lane but the first has an
+    /// eighth for itself (less where there are many); while the first is not pressed they may share
+    /// half of the turn.
+    pub(crate) fn appetite(&self, topic: Topic) -> usize {
+        let Some(lane) = self.lanes.get(&topic) else {
+            return 0;
+        };
+        let others = self.others().count();
+        let share = self.commands / (2 * others).max(8);
+        match topic {
+            Topic::Outcomes => self.outcomes.saturating_sub(lane.taken),
+            Topic::Registrations => {
+                let most = self.commands.saturating_sub(share * others);
+                most.saturating_sub(lane.taken)
+            }
+            _ => {
+                let own = share.saturating_sub(lane.taken);
+                let taken: usize = self.others().map(|lane| lane.taken).sum();
+                let spare = if self.pressed { 0 } else { self.commands / 2 };
+                own.max(spare.saturating_sub(taken))
+            }
+        }
+    }
+
+    fn others(&self) -> impl Iterator<Item = &Lane> {
+        let of_commands = |topic: &Topic| !matches!(topic, Topic::Outcomes | Topic::Registrations);
+        self.lanes
+            .iter()
+            .filter(move |(topic, _)| of_commands(topic))
+            .map(|(_, lane)| lane)
+    }
+
+    /// Whether a lane can take no more, so that a turn must be cut even if it writes nothing.
+    pub(crate) fn is_full(&self) -> bool {
+        self.lanes
+            .iter()
+            .any(|(topic, lane)| lane.taken > 0 && self.appetite(*topic) == 0)
+    }
+
+    /// The positions of a turn: that of the first lane always, others where they moved; now and
+    /// then all. The next turn begins.
+    pub(crate) fn cut(&mut self, note: String, now: Millis) -> Vec<(Topic, Position)> {
+        self.pressed = self.appetite(Topic::Registrations) == 0;
+        let all = self
+            .recommitted_at
+            .is_none_or(|at| now.since(at) >= RECOMMIT_MS);
+        if all {
+            self.recommitted_at = Some(now);
+        }
+        let mut positions = Vec::new();
+        for (topic, lane) in &mut self.lanes {
+            lane.taken = 0;
+            let first = *topic == Topic::Registrations;
+            if !first && !all && lane.committed == Some(lane.position) {
+                continue;
+            }
+            lane.committed = Some(lane.position);
+            let position = Position {
+                offset: lane.position,
+                note: if first { note.clone() } else { String::new() },
+            };
+            positions.push((*topic, position));
+        }
+        positions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lanes() -> Lanes {
+        let mut lanes = Lanes::new(80, 100);
+        for topic in [
+            Topic::Registrations,
+            Topic::RegistrationsBulk,
+            Topic::Forwards,
+            Topic::Outcomes,
+        ] {
+            lanes.add(topic, 0);
+        }
+        lanes
+    }
+
+    #[test]
+    fn a_pressed_first_lane_leaves_an_eighth_to_each_of_the_others() {
+        let mut lanes = lanes();
+        assert_eq!(lanes.appetite(Topic::Registrations), 60);
+        assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 40);
+        lanes.took(Topic::Registrations, 60, 60);
+        assert!(lanes.is_full());
+        assert_eq!(lanes.cut(String::new(), Millis(0)).len(), 4);
+        assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 10);
+        lanes.took(Topic::RegistrationsBulk, 10, 10);
+        assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 0);
+        assert_eq!(lanes.appetite(Topic::Forwards), 10);
+        assert_eq!(lanes.appetite(Topic::Registrations), 60);
+    }
+
+    #[test]
+    fn a_flood_of_bulk_leaves_the_first_lane_its_room() {
+        let mut lanes = lanes();
+        lanes.took(Topic::RegistrationsBulk, 40, 40);
+        assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 0);
+        assert_eq!(lanes.appetite(Topic::Forwards), 10);
+        assert_eq!(lanes.appetite(Topic::Registrations), 60);
+        assert_eq!(lanes.appetite(Topic::Index), 0);
+    }
+
+    #[test]
+    fn only_positions_that_moved_are_committed_and_now_and_then_all() {
+        let mut lanes = lanes();
+        lanes.cut(String::new(), Millis(0));
+        lanes.took(Topic::Outcomes, 1, 7);
+        let moved = lanes.cut("note".to_owned(), Millis(1));
+        let moved: Vec<_> = moved.iter().map(|(t, p)| (*t, p.offset)).collect();
+        assert_eq!(moved, [(Topic::Registrations, 0), (Topic::Outcomes, 7)]);
+        assert_eq!(lanes.cut(String::new(), Millis(3_600_000)).len(), 4);
+    }
+}

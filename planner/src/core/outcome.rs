@@ -1,0 +1,236 @@
+//! What ended, what is tried again, what was taken back.
+//!
+//! An outcome counts if it names the task's live firing and leg; any other is of a firing that is
+//! no more, and is dropped.
+
+use bytes::Bytes;
+use pipeline::Record;
+use pipeline::invariant::{Invariant, check};
+use schemas::answer::AttemptView;
+use schemas::dead_letter::Origin;
+use schemas::index::{Ending, PastFiring, Phase, Wish};
+use schemas::outcome::{Decision, End, Ended, Recalled, Taken, UnplantedEnd};
+use schemas::{CommandAnswer, FireId, Millis, OutcomeRecord, TaskKey, Topic, Work};
+
+use super::PlannerCore;
+use super::index::Task;
+use super::revoke::met_the_end;
+use crate::metrics;
+use crate::store::Store;
+
+/// Attempts of a firing that are remembered.
+const MOST_ATTEMPTS: usize = 10;
+/// Firings of a task that are remembered.
+const MOST_FIRINGS: usize = 5;
+/// Characters of an error that are remembered.
+const LONGEST_ERROR: usize = 256;
+
+impl<S: Store> PlannerCore<S> {
+    pub(super) fn handle_outcome(&mut self, record: Record) {
+        let value = record.value.unwrap_or_default();
+        match OutcomeRecord::decode(&value) {
+            Ok(OutcomeRecord::Ended(ended)) => self.ended(ended),
+            Ok(OutcomeRecord::Recalled(recalled, _)) => self.recalled(&recalled),
+            Ok(OutcomeRecord::Revoked(taken, _)) => self.revoked(&taken),
+            Ok(OutcomeRecord::Expired(taken, body)) => self.expired(&taken, &body),
+            Ok(OutcomeRecord::Drained(drained)) => self.drained(&drained),
+            // Our own.
+            Ok(OutcomeRecord::Unplanted(_)) => {}
+            Err(error) => {
+                let origin = Origin {
+                    topic: Topic::Outcomes.name(),
+                    shard: self.shard.0,
+                    offset: record.offset,
+                };
+                self.dead_letter(origin, error.to_string(), None, value);
+            }
+        }
+    }
+
+    /// The task, if this is its live firing and leg.
+    fn live_firing(&mut self, task: Option<Task>, fire_id: FireId, leg: u32) -> Option<Task> {
+        let live = task.filter(|task| {
+            let planted = matches!(task.row.phase, Phase::Planted { .. });
+            planted && task.row.firing.fire_id == fire_id && task.row.firing.leg == leg
+        });
+        if live.is_none() {
+            ::metrics::counter!(metrics::STALE_OUTCOMES).increment(1);
+        }
+        live
+    }
+
+    fn find(&mut self, key: &TaskKey, fire_id: FireId, leg: u32) -> Option<Task> {
+        let task = self.table.load(key);
+        self.live_firing(task, fire_id, leg)
+    }
+
+    /// A leg ended at the dispatcher.
+    fn ended(&mut self, ended: Ended) {
+        let Some(mut task) = self.find(&ended.task, ended.fire_id, ended.leg) else {
+            return;
+        };
+        let told = matches!(task.row.phase, Phase::Planted { began: true, .. });
+        let called = ended.answer.is_some() || ended.phases.began_at.is_some();
+        remember(&mut task, &ended);
+        match ended.end {
+            End::Success => self.finish(task, Ending::Completed, told || called),
+            End::Dead { .. } => self.finish(task, Ending::Dead, told || called),
+            End::Expired => self.finish(task, Ending::Expired, told || called),
+            End::Again { at, attempt, .. } => self.again(task, at, attempt),
+        }
+    }
+
+    /// The task is over. `began`: a call of this leg did.
+    fn finish(&mut self, mut task: Task, how: Ending, began: bool) {
+        ::metrics::counter!(metrics::OUTCOMES, "outcome" => ending_name(how)).increment(1);
+        let wish = task.row.wish.take();
+        let ever = began || task.row.firing.attempt > 1;
+        self.end(&mut task, how, ever);
+        let Some(wish) = wish.filter(|wish| !wish.told) else {
+            return self.table.save(task);
+        };
+        let answer = match (began, wish.cancel) {
+            (true, _) => CommandAnswer::TooLate,
+            (false, true) => CommandAnswer::Cancelled,
+            (false, false) => met_the_end(&task.key, task.row.version),
+        };
+        self.decide(task, *wish, &answer);
+    }
+
+    /// To be planted again, unless a wish says otherwise.
+    fn again(&mut self, mut task: Task, at: Millis, attempt: u32) {
+        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "again").increment(1);
+        let wish = taken_back(&mut task);
+        task.row.firing.attempt = attempt;
+        task.row.firing.leg_due = at;
+        match wish {
+            None => self.settle(task, None),
+            Some(wish) => {
+                if wish.cancel {
+                    self.unplanted(&task, UnplantedEnd::Cancelled);
+                }
+                self.execute(task, *wish);
+            }
+        }
+    }
+
+    /// The trigger took it out of the wheel.
+    fn revoked(&mut self, taken: &Taken) {
+        let task = self.table.revoked(taken.fire_id);
+        let Some(mut task) = self.live_firing(task, taken.fire_id, taken.leg) else {
+            return;
+        };
+        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "revoked").increment(1);
+        if let Some(wish) = taken_back(&mut task) {
+            self.execute(task, *wish);
+        }
+    }
+
+    /// It left the wheel too late to be called.
+    fn expired(&mut self, taken: &Taken, body: &Bytes) {
+        let task = match Work::decode(body) {
+            Ok((work, _)) => self.find(&work.task, taken.fire_id, taken.leg),
+            Err(error) => {
+                tracing::warn!(fire_id = %taken.fire_id, %error, "an expired firing's work");
+                None
+            }
+        };
+        if let Some(task) = task {
+            self.finish(task, Ending::Expired, false);
+        }
+    }
+
+    /// The dispatcher decided a recall.
+    fn recalled(&mut self, recalled: &Recalled) {
+        let task = self.table.revoked(recalled.fire_id);
+        if recalled.decision == Decision::Gone {
+            let live = self.live_firing(task, recalled.fire_id, recalled.leg);
+            return check(Invariant::T7, live.is_none(), || {
+                format!("{recalled:?}: its own outcome should stand before this")
+            });
+        }
+        let Some(mut task) = self.live_firing(task, recalled.fire_id, recalled.leg) else {
+            return;
+        };
+        if recalled.decision == Decision::Cancelled {
+            ::metrics::counter!(metrics::OUTCOMES, "outcome" => "recalled").increment(1);
+            if let Some(wish) = taken_back(&mut task) {
+                self.execute(task, *wish);
+            }
+            return;
+        }
+        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "too_late").increment(1);
+        if let Phase::Planted { began, .. } = &mut task.row.phase {
+            *began = true;
+        }
+        let Some(mut wish) = task.row.wish.take() else {
+            return;
+        };
+        if wish.cancel {
+            // What remains of a cancel: no further leg.
+            task.row.wish = Some(Box::new(Wish {
+                cancel: true,
+                pause: false,
+                plan: None,
+                told: true,
+                awaiters: Vec::new(),
+                successor: None,
+            }));
+        }
+        wish.plan = None;
+        self.decide(task, *wish, &CommandAnswer::TooLate);
+    }
+}
+
+/// The leg is over and none is planted: the task waits with its next leg. Hands out its wish.
+fn taken_back(task: &mut Task) -> Option<Box<Wish>> {
+    task.row.firing.leg += 1;
+    task.row.phase = Phase::Waiting;
+    task.row.wish.take()
+}
+
+/// Adds what a leg came to to the task's last firings.
+fn remember(task: &mut Task, ended: &Ended) {
+    let row = &mut task.row;
+    if row
+        .past
+        .last()
+        .is_none_or(|last| last.fire_id != ended.fire_id)
+    {
+        row.past.push(PastFiring {
+            fire_id: ended.fire_id,
+            due: row.firing.due,
+            occurrence: ended.occurrence,
+            ended: None,
+            attempts: Vec::new(),
+            phases: None,
+        });
+        let surplus = row.past.len().saturating_sub(MOST_FIRINGS);
+        row.past.drain(..surplus);
+    }
+    let Some(last) = row.past.last_mut() else {
+        return;
+    };
+    last.phases = Some(ended.phases);
+    let Some(answer) = &ended.answer else {
+        return;
+    };
+    let short = |error: &String| error.chars().take(LONGEST_ERROR).collect();
+    last.attempts.push(AttemptView {
+        started: ended.phases.began_at,
+        finished: ended.phases.ended_at,
+        status: answer.status,
+        error: answer.error.as_ref().map(short),
+    });
+    let surplus = last.attempts.len().saturating_sub(MOST_ATTEMPTS);
+    last.attempts.drain(..surplus);
+}
+
+fn ending_name(how: Ending) -> &'static str {
+    match how {
+        Ending::Completed => "completed",
+        Ending::Dead => "dead",
+        Ending::Cancelled => "cancelled",
+        Ending::Expired => "expired",
+    }
+}

@@ -1,0 +1,86 @@
+//! Questions: answered at once, from the last commit.
+
+use schemas::TaskKey;
+use schemas::answer::{ListPage, ListQuery};
+use schemas::index::{named, parse_name};
+
+use super::overlay::after;
+use super::{Life, PlannerCore};
+use crate::event::{Effect, Input, Reply};
+use crate::query::{matches, view};
+use crate::store::Store;
+
+/// Tasks on one page at most.
+const LARGEST_PAGE: usize = 500;
+
+impl<S: Store> PlannerCore<S> {
+    pub(super) fn read(&mut self, input: Input) {
+        let running = matches!(self.life, Life::Running);
+        let (token, reply) = match input {
+            Input::Get { token, .. } | Input::List { token, .. } if !running => {
+                (token, Reply::NotYet)
+            }
+            Input::Get { task, token } => (token, Reply::Task(self.get(&task).map(Box::new))),
+            Input::List { query, token } => (token, Reply::Page(self.list(&query))),
+        };
+        self.effects.push_back(Effect::Reply { token, reply });
+    }
+
+    /// One task as of the last commit.
+    pub fn get(&mut self, task: &TaskKey) -> Option<schemas::TaskView> {
+        let (row, definition) = self.table.load_committed(task)?;
+        let definition = schemas::index::decode_definition(&definition);
+        let definition = self.table.understood(definition)?;
+        Some(view(task, &row, &definition))
+    }
+
+    /// A part of a tenant's tasks as of the last commit: at most so many rows are looked at.
+    pub fn list(&mut self, query: &ListQuery) -> ListPage {
+        let nothing = ListPage {
+            tasks: Vec::new(),
+            next: None,
+        };
+        let Some(tenant) = &query.tenant else {
+            return nothing;
+        };
+        let prefix = |end: u8| [b"t", tenant.as_str().as_bytes(), &[end]].concat();
+        let from = match &query.after {
+            Some(id) => after(&named(
+                b't',
+                &TaskKey {
+                    tenant: tenant.clone(),
+                    id: id.clone(),
+                },
+            ))
+            .to_vec(),
+            None => prefix(0),
+        };
+        let most = self.config.list_rows;
+        let rows = self.table.committed_scan(&from, &prefix(1), most);
+        let mut page = nothing;
+        let (mut last, looked) = (None, rows.len());
+        for (key, value) in rows {
+            if page.tasks.len() >= query.limit.clamp(1, LARGEST_PAGE) {
+                page.next = last;
+                return page;
+            }
+            let Some(task) = key.get(1..).and_then(parse_name) else {
+                continue;
+            };
+            last = Some(task.id.clone());
+            let Some((row, definition)) = self.table.committed_row(&task, &value) else {
+                continue;
+            };
+            let definition = schemas::index::decode_definition(&definition);
+            if let Some(definition) = self.table.understood(definition)
+                && matches(query, &row, &definition)
+            {
+                page.tasks.push(view(&task, &row, &definition));
+            }
+        }
+        if looked >= most {
+            page.next = last;
+        }
+        page
+    }
+}

@@ -1,0 +1,59 @@
+//! What comes in and goes out beside records.
+
+use schemas::answer::{ListPage, ListQuery};
+use schemas::{CommandAnswer, RequestId, TaskKey, TaskView};
+
+/// A question to one shard.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Input {
+    /// Show one task.
+    Get {
+        /// Which.
+        task: TaskKey,
+        /// Comes back in [`Effect::Reply`].
+        token: u64,
+    },
+    /// Show some of a tenant's tasks.
+    List {
+        /// Which.
+        query: ListQuery,
+        /// Comes back in [`Effect::Reply`].
+        token: u64,
+    },
+}
+
+/// What the shell must do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Tell whoever waits for `request`. Released only once its turn committed (T4).
+    Answer {
+        /// As in the command's header.
+        request: RequestId,
+        /// How it was decided.
+        answer: CommandAnswer,
+    },
+    /// Answer a question.
+    Reply {
+        /// As in the question.
+        token: u64,
+        /// What there is to say.
+        reply: Reply,
+    },
+    /// The core can do no more; its shard stands still until the process is restarted, and a person
+    /// must see why.
+    Broken {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// The answer to a question, as of the last commit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reply {
+    /// To [`Input::Get`].
+    Task(Option<Box<TaskView>>),
+    /// To [`Input::List`].
+    Page(ListPage),
+    /// The table is still being read.
+    NotYet,
+}

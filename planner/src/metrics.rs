@@ -1,0 +1,24 @@
+//! Names of the planner's metrics, in one place.
+
+/// Counter by `command` and `answer`.
+pub const COMMANDS: &str = "tidewheel_planner_commands_total";
+/// Counter: placements written.
+pub const PLACEMENTS: &str = "tidewheel_planner_placements_total";
+/// Counter: placements that found no room and wait in the index.
+pub const NO_ROOM: &str = "tidewheel_planner_no_room_total";
+/// Counter: revokes written.
+pub const REVOKES: &str = "tidewheel_planner_revokes_total";
+/// Counter: instances sealed.
+pub const SEALS: &str = "tidewheel_planner_seals_total";
+/// Counter by `outcome`: outcomes that met their live firing.
+pub const OUTCOMES: &str = "tidewheel_planner_outcomes_total";
+/// Counter: outcomes of firings that are no longer live.
+pub const STALE_OUTCOMES: &str = "tidewheel_planner_stale_outcomes_total";
+/// Counter: records passed on to their home shard.
+pub const FORWARDS: &str = "tidewheel_planner_forwards_total";
+/// Counter: records not understood.
+pub const DEAD_LETTERS: &str = "tidewheel_planner_dead_letters_total";
+/// Counter: index records applied while restoring.
+pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
+/// Counter: rows forgotten behind the dedup window.
+pub const FORGOTTEN: &str = "tidewheel_planner_forgotten_total";
