@@ -311,3 +311,7 @@ impl Resolve for Guarded {
 #[cfg(test)]
 #[path = "http/tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "http/wire_tests.rs"]
+mod wire_tests;

@@ -5,7 +5,12 @@ use schemas::{Fire, FireId, RetryPolicy, TaskId, TenantId, Work};
 use super::*;
 use crate::event::Token;
 
-fn order(url: &str, method: &str, headers: &[(&str, &str)], payload: &'static [u8]) -> CallOrder {
+pub(super) fn order(
+    url: &str,
+    method: &str,
+    headers: &[(&str, &str)],
+    payload: &'static [u8],
+) -> CallOrder {
     let text = |text: &&str| (*text).to_owned();
     CallOrder {
         token: Token {
@@ -37,7 +42,7 @@ fn order(url: &str, method: &str, headers: &[(&str, &str)], payload: &'static [u
                 headers: headers.iter().map(|(k, v)| (text(k), text(v))).collect(),
             },
             content_type: Some("application/json".to_owned()),
-            timeout_ms: 5_000,
+            timeout_ms: 10_000,
             retry: RetryPolicy {
                 max_attempts: 1,
                 plan: RetryPlan::Explicit(Vec::new()),
@@ -74,7 +79,7 @@ fn a_request_carries_our_headers_and_the_users_never_replace_them() {
     let request = http().request(&order, Millis(2_500)).expect("sendable");
     assert_eq!(request.method(), Method::PUT);
     assert_eq!(request.url().as_str(), "https://example.org/a?b=c");
-    assert_eq!(request.timeout(), Some(&Duration::from_secs(5)));
+    assert_eq!(request.timeout(), Some(&Duration::from_secs(10)));
     assert_eq!(
         request.body().and_then(Body::as_bytes),
         Some(b"{\"a\":1}".as_slice())
