@@ -353,6 +353,8 @@ impl KafkaConfig {
     fn transactional(&self, config: &mut ClientConfig, id: &str) {
         let timeout = self.transaction_timeout_ms;
         config
+            // A turn right behind another meets its markers on their way: ask again soon, then later.
+            .set("retry.backoff.ms", "2")
             .set("linger.ms", "0")
             .set("message.max.bytes", MAX_RECORD)
             .set("batch.num.messages", "10000")
