@@ -40,7 +40,6 @@ fn clippy() -> Result<()> {
         "clippy",
         "--workspace",
         "--all-targets",
-        "--all-features",
         "--",
         "-D",
         "warnings",
