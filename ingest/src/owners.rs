@@ -22,7 +22,8 @@ pub struct Unavailable {
 /// Asks the planner that owns a shard, in this process or in another.
 pub trait Owners: Send + Sync {
     /// How the command with this id was decided, once its turn committed; `None` when that is not
-    /// known within `wait`. Asked before the command is in the log.
+    /// known within `wait`. Asked shortly before the command is in the log or shortly after it, so an
+    /// owner keeps its answers for a while.
     fn answer(
         &self,
         shard: Shard,

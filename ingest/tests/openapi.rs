@@ -51,5 +51,8 @@ async fn the_document_is_served() {
         .answer(request("GET", "/openapi.json", ""))
         .await;
     assert_eq!(answer.status, 200);
-    assert!(answer.body == ingest::document(), "another document is served");
+    assert!(
+        answer.body == ingest::document(),
+        "another document is served"
+    );
 }

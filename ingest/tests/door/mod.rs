@@ -1,5 +1,6 @@
 //! A door over a log and planners in memory.
 #![allow(dead_code, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

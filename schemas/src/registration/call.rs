@@ -57,7 +57,7 @@ pub(super) fn call(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) ->
     let url = match object.get("url") {
         Some(raw) => url(raw, at.field("url"), complaints),
         None => {
-            if object.get("endpoint").or(object.get("topic")).is_none() {
+            if object.get("endpoint").is_none() && object.get("topic").is_none() {
                 complaints.add(at.field("url"), "is missing");
             }
             None
