@@ -71,10 +71,7 @@ fn first_task(args: &ShowArgs, [dev, echo, curl]: [&String; 3], report: &mut Rep
     let mut line = None;
     sys::wait_until(Duration::from_secs(15), || {
         let printed = std::fs::read_to_string(&echo.log).unwrap_or_default();
-        line = printed
-            .lines()
-            .find(|line| line.contains(TASK))
-            .map(str::to_owned);
+        line = printed_call(&printed).map(str::to_owned);
         line.is_some()
     });
     let seconds = begun.elapsed().as_secs_f64();
@@ -130,6 +127,20 @@ fn blocks(readme: &str, section: &str) -> Vec<String> {
         }
     }
     blocks
+}
+
+/// The first line of the call that names our task: its headers stand indented behind it.
+fn printed_call(printed: &str) -> Option<&str> {
+    let mut call = None;
+    for line in printed.lines() {
+        if !line.starts_with(' ') {
+            call = Some(line);
+        }
+        if line.contains(TASK) {
+            return call;
+        }
+    }
+    None
 }
 
 /// The number in front of the first `ms`.
@@ -189,6 +200,14 @@ mod tests {
         assert_eq!(blocks(readme, "Run").len(), 3);
         assert_eq!(blocks(readme, "Test"), ["cargo xtask test\n"]);
         assert!(readme.contains(TASK));
+    }
+
+    #[test]
+    fn a_call_is_found_by_the_task_in_its_headers() {
+        let printed = "listening on http://127.0.0.1:9000\nPOST /a  +9 ms\n  tidewheel-task: shop/other\n\
+            POST /b  +3 ms\n  host: x\n  tidewheel-task: shop/order-42-close\n";
+        assert_eq!(printed_call(printed), Some("POST /b  +3 ms"));
+        assert_eq!(printed_call("POST /a  +9 ms\n"), None);
     }
 
     #[test]
