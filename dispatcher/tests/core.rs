@@ -5,9 +5,8 @@ mod world;
 use bytes::Bytes;
 use dispatcher::{Config, Input, Reply};
 use pipeline::Stage;
-use schemas::outcome::Decision;
-use schemas::{Millis, Purpose, Work};
-use world::{EPOCH, HIGH, LOW, NORMAL, SESSION_MS, World, id, ok, recall, status, task, wish};
+use schemas::Millis;
+use world::{EPOCH, HIGH, LOW, NORMAL, SESSION_MS, World, id, ok, status, task, wish};
 
 fn config() -> Config {
     Config::default()
@@ -68,104 +67,116 @@ fn an_outcome_carries_every_phase_and_what_the_endpoint_said() {
     }
 }
 
-#[test]
-fn a_reply_decides_how_a_leg_ends() {
-    let failed = |error: &str| Reply::Failed {
+fn failed(error: &str) -> Reply {
+    Reply::Failed {
         error: error.to_owned(),
         status: None,
-    };
-    let wished = |status, after: &str| Reply::Status {
+    }
+}
+
+fn wished(status: u16, after: &str) -> Reply {
+    Reply::Status {
         status,
         body: None,
         retry_after: Some(after.to_owned()),
+    }
+}
+
+/// Attempt, of so many, expiry.
+type Leg = (u32, u32, Option<i64>);
+
+/// A world whose one fire, `leg`, was answered with `reply` at 5,200, and where it stood.
+fn answered(leg: Leg, reply: Reply) -> (World, i64) {
+    let mut world = World::proved(config());
+    let (attempt, max_attempts, expires_at) = leg;
+    let fire = world::Wish {
+        attempt,
+        max_attempts,
+        expires_at,
+        ..wish(1, 5_100)
     };
+    let offset = world.fire(NORMAL, &fire);
+    world.at(5_200);
+    world.answer(1, reply);
+    world.turn();
+    assert_eq!(world.ended(1).attempt, attempt);
+    (world, offset)
+}
+
+#[test]
+fn a_reply_is_a_success_or_asks_for_another_attempt() {
+    let first = (1, 3, None);
+    let cases: [(Leg, Reply, &str); 14] = [
+        (first, status(200), "Success"),
+        ((3, 3, None), status(204), "Success"),
+        (first, wished(202, "9"), "Success"),
+        (first, status(301), "Retry 2 at 6200"),
+        (first, status(404), "Retry 2 at 6200"),
+        (first, status(410), "Retry 2 at 6200"),
+        (first, status(500), "Retry 2 at 6200"),
+        ((2, 3, None), status(500), "Retry 3 at 65200"),
+        (first, failed("timed out"), "Retry 2 at 6200"),
+        (first, wished(429, "2"), "Retry 2 at 7200"),
+        (first, wished(503, "0"), "Retry 2 at 6200"),
+        (first, wished(503, "999999"), "Retry 2 at 86405200"),
+        (first, wished(503, "soon"), "Retry 2 at 6200"),
+        ((1, 3, Some(6_200)), status(500), "Retry 2 at 6200"),
+    ];
+    for (leg, reply, expected) in cases {
+        let (world, _) = answered(leg, reply);
+        assert_eq!(world.ends(1), [expected]);
+        assert_eq!(world.dead_letters.len(), 0, "{expected}");
+    }
+}
+
+#[test]
+fn a_leg_without_another_attempt_is_dead_and_leaves_a_letter() {
     let refused = Reply::Refused {
         reason: "no such place".to_owned(),
     };
-    let day = "Retry 2 at 86405200";
-    // attempt, of so many, expiry, reply, end; answered at 5,200
-    let cases: [(u32, u32, Option<i64>, Reply, &str); 21] = [
-        (1, 3, None, status(200), "Success"),
-        (3, 3, None, status(204), "Success"),
-        (1, 3, None, wished(202, "9"), "Success"),
-        (1, 3, None, status(301), "Retry 2 at 6200"),
-        (1, 3, None, status(404), "Retry 2 at 6200"),
-        (1, 3, None, status(410), "Retry 2 at 6200"),
-        (1, 3, None, status(500), "Retry 2 at 6200"),
-        (2, 3, None, status(500), "Retry 3 at 65200"),
-        (1, 3, None, failed("timed out"), "Retry 2 at 6200"),
-        (1, 3, None, wished(429, "2"), "Retry 2 at 7200"),
-        (1, 3, None, wished(503, "0"), "Retry 2 at 6200"),
-        (1, 3, None, wished(503, "999999"), day),
-        (1, 3, None, wished(503, "soon"), "Retry 2 at 6200"),
-        (1, 3, Some(6_200), status(500), "Retry 2 at 6200"),
+    let (last, only) = ((3, 3, None), (1, 1, None));
+    let cases: [(Leg, Reply, &str); 7] = [
+        (last, status(500), "answered 500; attempt 3 was the last"),
         (
-            1,
-            3,
-            Some(6_199),
-            status(500),
-            "Dead: expired before the next attempt; attempt 1: answered 500",
-        ),
-        (
-            1,
-            3,
-            Some(9_000),
-            wished(429, "60"),
-            "Dead: expired before the next attempt; attempt 1: answered 429",
-        ),
-        (
-            3,
-            3,
-            None,
-            status(500),
-            "Dead: answered 500; attempt 3 was the last",
-        ),
-        (
-            1,
-            1,
-            None,
+            only,
             status(302),
-            "Dead: answered 302; redirects are not followed; attempt 1 was the last",
+            "answered 302; redirects are not followed; attempt 1 was the last",
         ),
         (
-            1,
-            1,
-            None,
+            only,
             wished(503, "5"),
-            "Dead: answered 503; attempt 1 was the last",
+            "answered 503; attempt 1 was the last",
         ),
         (
-            1,
-            1,
-            None,
+            only,
             failed("timed out"),
-            "Dead: timed out; attempt 1 was the last",
+            "timed out; attempt 1 was the last",
         ),
-        (1, 3, None, refused, "Dead: no such place"),
+        (
+            (1, 3, Some(6_199)),
+            status(500),
+            "expired before the next attempt; attempt 1: answered 500",
+        ),
+        (
+            (1, 3, Some(9_000)),
+            wished(429, "60"),
+            "expired before the next attempt; attempt 1: answered 429",
+        ),
+        ((1, 3, None), refused, "no such place"),
     ];
-    for (attempt, max_attempts, expires_at, reply, expected) in cases {
-        let mut world = World::proved(config());
-        let fire = world::Wish {
-            attempt,
-            max_attempts,
-            expires_at,
-            ..wish(1, 5_100)
+    for (leg, reply, reason) in cases {
+        let (world, offset) = answered(leg, reply);
+        assert_eq!(world.ends(1), [format!("Dead: {reason}")]);
+        let [letter] = &world.dead_letters[..] else {
+            panic!("{reason}: {:?}", world.dead_letters);
         };
-        let offset = world.fire(NORMAL, &fire);
-        world.at(5_200);
-        world.answer(1, reply);
-        world.turn();
-        assert_eq!(world.ends(1), [expected]);
-        assert_eq!(world.ended(1).attempt, attempt);
-        let letters = world.dead_letters;
-        assert_eq!(letters.len(), usize::from(expected.starts_with("Dead")));
-        for letter in letters {
-            assert_eq!(letter.original, Bytes::from_static(fire.payload));
-            assert_eq!((letter.fire_id, letter.task), (Some(id(1)), Some(task(1))));
-            assert_eq!(letter.origin.topic, "fires.normal");
-            assert_eq!((letter.origin.shard, letter.origin.offset), (3, offset));
-            assert_eq!(format!("Dead: {}", letter.reason), expected);
-        }
+        assert_eq!(letter.original, Bytes::from_static(wish(1, 0).payload));
+        let task_and_fire = (letter.task.clone(), letter.fire_id);
+        assert_eq!(task_and_fire, (Some(task(1)), Some(id(1))));
+        let origin = &letter.origin;
+        let place = (origin.topic.as_str(), origin.shard, origin.offset);
+        assert_eq!(place, ("fires.normal", 3, offset));
+        assert_eq!(letter.reason, reason);
     }
 }
 
@@ -246,186 +257,6 @@ fn a_call_that_did_not_begin_is_held_again() {
     world.answer(1, ok());
     world.turn();
     assert_eq!(world.ends(1), ["Success"]);
-}
-
-#[test]
-fn a_recall_is_decided_by_where_it_meets_its_fire() {
-    type Steps = fn(&mut World);
-    let take = |world: &mut World| {
-        world.write(NORMAL, recall(1, 1, Purpose::Cancel));
-        world.read();
-    };
-    // How the world stands when the recall comes, what follows, all outcomes of the fire.
-    let cases: [(&str, Steps, Steps, &[&str]); 12] = [
-        ("held", |_| {}, |w| w.at(9_000), &["Cancelled"]),
-        ("due now", |w| w.at(5_099), |w| w.at(5_100), &["Cancelled"]),
-        (
-            "called",
-            |w| w.at(5_100),
-            |w| w.answer(1, ok()),
-            &["TooLate", "Success"],
-        ),
-        (
-            "called, fails",
-            |w| w.at(5_100),
-            |w| w.answer(1, status(500)),
-            &["TooLate", "Retry 2 at 6100"],
-        ),
-        (
-            "ended, not committed",
-            |w| {
-                w.at(5_100);
-                w.answer(1, ok());
-            },
-            |_| {},
-            &["Success", "Gone"],
-        ),
-        (
-            "ended and committed",
-            |w| {
-                w.at(5_100);
-                w.answer(1, ok());
-                w.turn();
-            },
-            |_| {},
-            &["Success", "Gone"],
-        ),
-        (
-            "recalled before",
-            |w| {
-                w.write(NORMAL, recall(1, 1, Purpose::Move));
-                w.read();
-            },
-            |_| {},
-            &["Cancelled", "Gone"],
-        ),
-        (
-            "recalled and committed before",
-            |w| {
-                w.write(NORMAL, recall(1, 1, Purpose::Move));
-                w.read();
-                w.turn();
-            },
-            |_| {},
-            &["Cancelled", "Gone"],
-        ),
-        (
-            "new owner, due in its quiet time",
-            |w| {
-                w.at(4_500);
-                w.crash();
-                w.read();
-                w.turn();
-            },
-            |w| {
-                w.at(5_099);
-                w.turn();
-                w.at(9_600);
-            },
-            &["TooLate"],
-        ),
-        (
-            "new owner that never proves itself in its quiet time",
-            |w| {
-                w.at(4_500);
-                w.crash();
-                w.read();
-            },
-            |w| w.at(9_600),
-            &["Cancelled"],
-        ),
-        (
-            "called, did not begin after all",
-            |w| w.at(5_100),
-            |w| {
-                w.at(20_000);
-                w.not_begun(1);
-                w.turn();
-                w.answer(1, ok());
-            },
-            &["TooLate", "Success"],
-        ),
-        (
-            "another leg's fire only",
-            |w| {
-                w.at(5_100);
-                w.answer(1, status(500));
-                w.turn();
-                let leg = world::Wish {
-                    leg: 2,
-                    attempt: 2,
-                    ..wish(1, 6_100)
-                };
-                w.fire(NORMAL, &leg);
-            },
-            |w| {
-                w.at(6_100);
-                w.answer(1, ok());
-            },
-            &["Retry 2 at 6100", "Gone", "Success"],
-        ),
-    ];
-    for (name, before, after, expected) in cases {
-        let mut world = World::new(config());
-        world.at(4_000);
-        world.turn();
-        world.write(NORMAL, wish(1, 5_100).record());
-        if !name.starts_with("new owner") {
-            world.at(5_000);
-        }
-        world.read();
-        before(&mut world);
-        take(&mut world);
-        after(&mut world);
-        world.turn();
-        assert_eq!(world.ends(1), expected, "{name}");
-        world.crash();
-        world.read();
-        world.turn();
-        world.turn();
-        assert_eq!(world.ends(1), expected, "{name}: told once");
-    }
-}
-
-#[test]
-fn a_cancelled_fire_gives_its_work_back() {
-    let mut world = World::proved(config());
-    let fire = wish(1, 5_100);
-    world.fire(NORMAL, &fire);
-    world.write(NORMAL, recall(1, 1, Purpose::Move));
-    world.read();
-    world.turn();
-    let (recalled, body) = world.recalled(1);
-    assert_eq!(recalled.decision, Decision::Cancelled);
-    assert_eq!(recalled.purpose, Purpose::Move);
-    assert_eq!(recalled.task, Some(task(1)));
-    let (work, payload) = Work::decode(body).expect("its work");
-    assert_eq!((work, &payload[..]), (fire.work(), fire.payload));
-    assert_eq!(world.begun, []);
-}
-
-#[test]
-fn a_fire_that_ends_while_its_recall_waits_leaves_it_gone() {
-    let expires_at = Some(4_300);
-    for (due, expected) in [(4_200, "Expired"), (9_000, "Hold 1 at 9000")] {
-        let mut world = World::new(config());
-        world.at(3_900);
-        world.write(
-            NORMAL,
-            world::Wish {
-                expires_at: expires_at.filter(|at| *at > due),
-                ..wish(1, due)
-            }
-            .record(),
-        );
-        world.write(NORMAL, recall(1, 1, Purpose::Cancel));
-        world.read();
-        world.at(4_400);
-        world.turn();
-        world.turn();
-        assert_eq!(world.ends(1), [expected, "Gone"]);
-        assert_eq!(world.committed[&NORMAL].offset, 2);
-    }
 }
 
 #[test]

@@ -10,7 +10,7 @@ use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 use schemas::outcome::Decision;
 use schemas::{FireId, OutcomeRecord, Priority, Purpose, Topic};
-use world::{World, ends_leg, id, ok, recall, status, wish};
+use world::{World, id, ok, recall, status, wish};
 
 type Leg = (FireId, u32);
 
@@ -239,6 +239,17 @@ impl Life {
             let position = self.world.committed.get(topic);
             position.is_some_and(|at| (at.offset, at.note.as_str()) == (end, "d1:"))
         })
+    }
+}
+
+/// Whether an outcome ends a leg.
+fn ends_leg(outcome: &OutcomeRecord) -> Option<(FireId, u32)> {
+    match outcome {
+        OutcomeRecord::Ended(ended) => Some((ended.fire_id, ended.leg)),
+        OutcomeRecord::Recalled(it, _) if it.decision == Decision::Cancelled => {
+            Some((it.fire_id, it.leg))
+        }
+        _ => None,
     }
 }
 

@@ -102,7 +102,7 @@ impl Frontier {
             .copied()
             .filter(|offset| !answered.contains(offset))
             .peekable();
-        let offset = left.peek().copied().unwrap_or(self.seen.max(top));
+        let offset = left.peek().copied().unwrap_or_else(|| self.seen.max(top));
         let mut note = Writer::new();
         let mut run = offset..offset;
         for next in left.take_while(|offset| *offset < top) {

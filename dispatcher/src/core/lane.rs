@@ -178,7 +178,6 @@ impl Lane {
                 self.answer_recall(offset, &recall, decision, fire, now);
             }
             (Step::Join(decision), Some(fire), _) => {
-                count_recall(decision);
                 let record = self.place.recalled(&recall, decision, None, now);
                 if let Err(record) = self.outbox.join(fire, offset, record) {
                     self.outbox.put(offset, Vec::new(), None, vec![record]);
@@ -199,7 +198,6 @@ impl Lane {
         fire: Option<i64>,
         now: Millis,
     ) {
-        count_recall(decision);
         let attempt = fire.and_then(|fire| self.attempts.get(&fire));
         let record = self.place.recalled(recall, decision, attempt, now);
         self.outbox.put(offset, Vec::new(), None, vec![record]);
@@ -241,7 +239,6 @@ impl Lane {
         let mut also = Vec::with_capacity(1);
         let mut decision = Decision::Cancelled;
         for (at, recall) in &attempt.recalls {
-            count_recall(decision);
             let record = self.place.recalled(recall, decision, Some(&attempt), now);
             records.push(record);
             also.push(*at);
@@ -360,11 +357,9 @@ impl Lane {
         let Some(attempt) = self.remove(offset) else {
             return;
         };
-        count_end(&end);
         let mut records = self.place.end(offset, &attempt, end, answer, began_at, now);
         let mut also = Vec::new();
         for (at, recall) in &attempt.recalls {
-            count_recall(Decision::Gone);
             let gone = Decision::Gone;
             let record = self.place.recalled(recall, gone, Some(&attempt), now);
             records.push(record);
@@ -386,28 +381,4 @@ impl Lane {
 
 fn name(fire: &Fire) -> Name {
     (fire.fire_id, fire.leg)
-}
-
-fn count_end(end: &End) {
-    let label = match end {
-        End::Success => "success",
-        End::Again {
-            why: Again::Retry, ..
-        } => "again",
-        End::Again {
-            why: Again::Hold, ..
-        } => "held_back",
-        End::Dead { .. } => "dead",
-        End::Expired => "expired",
-    };
-    ::metrics::counter!(metrics::ENDED, "end" => label).increment(1);
-}
-
-fn count_recall(decision: Decision) {
-    let label = match decision {
-        Decision::Cancelled => "cancelled",
-        Decision::TooLate => "too_late",
-        Decision::Gone => "gone",
-    };
-    ::metrics::counter!(metrics::RECALLED, "decision" => label).increment(1);
 }

@@ -11,6 +11,7 @@ use schemas::{DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
 use super::attempt::Attempt;
 use super::{hold, retry};
 use crate::event::{BODY_KEPT, Reply};
+use crate::metrics;
 
 /// Longest text of an error that is kept, bytes.
 const ERROR_KEPT: usize = 1_024;
@@ -126,6 +127,7 @@ impl Place {
         began_at: Option<Millis>,
         now: Millis,
     ) -> Vec<Outgoing> {
+        ::metrics::counter!(metrics::ENDED, "end" => end_label(&end)).increment(1);
         let letter = match &end {
             End::Dead { reason } => Some(self.dead_letter(
                 offset,
@@ -171,6 +173,8 @@ impl Place {
         attempt: Option<&Attempt>,
         now: Millis,
     ) -> Outgoing {
+        let label = decision_label(decision);
+        ::metrics::counter!(metrics::RECALLED, "decision" => label).increment(1);
         let body = attempt
             .filter(|_| decision == Decision::Cancelled)
             .map(|attempt| attempt.body.clone());
@@ -223,6 +227,28 @@ impl Place {
             value: Some(record.encode()),
             headers: Vec::new(),
         }
+    }
+}
+
+fn end_label(end: &End) -> &'static str {
+    match end {
+        End::Success => "success",
+        End::Again {
+            why: Again::Retry, ..
+        } => "again",
+        End::Again {
+            why: Again::Hold, ..
+        } => "held_back",
+        End::Dead { .. } => "dead",
+        End::Expired => "expired",
+    }
+}
+
+fn decision_label(decision: Decision) -> &'static str {
+    match decision {
+        Decision::Cancelled => "cancelled",
+        Decision::TooLate => "too_late",
+        Decision::Gone => "gone",
     }
 }
 

@@ -26,7 +26,11 @@ fn planned_ms(plan: &RetryPlan, attempt: u32, rng: &mut impl Rng) -> u64 {
     match plan {
         RetryPlan::Explicit(waits) => {
             let index = usize::try_from(attempt.saturating_sub(1)).unwrap_or(usize::MAX);
-            waits.get(index).or(waits.last()).copied().unwrap_or(0)
+            waits
+                .get(index)
+                .or_else(|| waits.last())
+                .copied()
+                .unwrap_or(0)
         }
         RetryPlan::Backoff {
             first_ms,

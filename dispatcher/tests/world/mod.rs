@@ -9,7 +9,7 @@ use dispatcher::{CallOrder, Config, Dispatcher, DispatcherFactory, Effect, Input
 use pipeline::{Ask, Factory, Now, Opening, Position, Record, Stage};
 use schemas::call::{Call, RetryPlan};
 use schemas::fire::Recall;
-use schemas::outcome::{Decision, End, Ended, Recalled};
+use schemas::outcome::{End, Ended};
 use schemas::{
     DeadLetter, Fire, FireId, LaneRecord, Millis, OutcomeRecord, Priority, Purpose, RetryPolicy,
     Shard, Shards, TaskId, TaskKey, TenantId, Topic, Work,
@@ -356,18 +356,6 @@ impl World {
             })
             .expect("ended")
     }
-
-    pub(crate) fn recalled(&self, number: u32) -> (&Recalled, &Bytes) {
-        self.outcomes
-            .iter()
-            .find_map(|outcome| match outcome {
-                OutcomeRecord::Recalled(recalled, body) if recalled.fire_id == id(number) => {
-                    Some((recalled, body))
-                }
-                _ => None,
-            })
-            .expect("recalled")
-    }
 }
 
 fn words(ended: &Ended) -> String {
@@ -376,17 +364,6 @@ fn words(ended: &Ended) -> String {
         End::Again { at, attempt, why } => format!("{why:?} {attempt} at {}", at.0 - EPOCH),
         End::Dead { reason } => format!("Dead: {reason}"),
         End::Expired => "Expired".to_owned(),
-    }
-}
-
-/// Whether an outcome ends a leg.
-pub(crate) fn ends_leg(outcome: &OutcomeRecord) -> Option<(FireId, u32)> {
-    match outcome {
-        OutcomeRecord::Ended(ended) => Some((ended.fire_id, ended.leg)),
-        OutcomeRecord::Recalled(it, _) if it.decision == Decision::Cancelled => {
-            Some((it.fire_id, it.leg))
-        }
-        _ => None,
     }
 }
 
