@@ -1,0 +1,417 @@
+//! The whole core through its public verbs: every command at every place a task can be.
+
+mod world;
+
+use world::script::check;
+
+#[test]
+fn a_task_in_the_index_is_changed_in_the_turn() {
+    check(
+        "cancel",
+        "register a 1h          => 1 created
+         show a                 => pending
+         cancel a               => 2 cancelled
+         show a                 => cancelled
+         cancel a               => 3 cancelled
+         register a 1h          => 4 created
+         wheel                  =>",
+    );
+    check(
+        "reschedule, touch, update, run",
+        "register a 1h          => 1 created
+         touch a                => 2 changed
+         reschedule a at=7200000 => 3 changed
+         touch a                => 4 refused op
+         update a url=x         => 5 changed
+         update a url=x         => 6 unchanged
+         show a                 => pending
+         run a                  => 7 changed
+         wheel                  => a#1
+         show a                 => scheduled",
+    );
+    check(
+        "pause and resume",
+        "register a 10m         => 1 created
+         resume a               => 2 unchanged
+         pause a                => 3 changed
+         pause a                => 4 unchanged
+         time 20m               =>
+         show a                 => paused
+         wheel                  =>
+         resume a               => 5 changed
+         wheel                  => a#1",
+    );
+    check(
+        "cancel of a paused one, run of another",
+        "register a 10m         => 1 created
+         pause a                => 2 changed
+         cancel a               => 3 cancelled
+         register b 10m         => 4 created
+         pause b                => 5 changed
+         reschedule b 20s       => 6 changed
+         show b                 => paused
+         run b                  => 7 changed
+         wheel                  => b#1",
+    );
+}
+
+#[test]
+fn a_task_in_its_slot_is_taken_back_by_the_trigger() {
+    check(
+        "cancel",
+        "register a 10s         => 1 created
+         wheel                  => a#1
+         cancel a               => 2 cancelled
+         wheel                  =>
+         show a                 => cancelled",
+    );
+    check(
+        "moves",
+        "register a 10s         => 1 created
+         reschedule a 20s       => 2 changed
+         wheel                  => a#1
+         run a                  => 3 changed
+         wheel                  => a#2
+         update a url=x         => 4 changed
+         wheel                  => a#1
+         reschedule a 1h        => 5 changed
+         wheel                  =>
+         show a                 => pending",
+    );
+    check(
+        "pause and resume",
+        "register a 10s         => 1 created
+         pause a                => 2 changed
+         wheel                  =>
+         show a                 => paused
+         resume a               => 3 changed
+         wheel                  => a#2",
+    );
+    check(
+        "expired in the wheel",
+        "register a 10s expires=1s => 1 created
+         late a                 =>
+         show a                 => expired
+         cancel a               => 2 cancelled",
+    );
+}
+
+#[test]
+fn a_fired_task_is_taken_back_by_the_dispatcher_unless_its_call_began() {
+    check(
+        "not begun",
+        "register a 10s         => 1 created
+         fire a                 =>
+         cancel a               => 2 cancelled
+         show a                 => cancelled",
+    );
+    check(
+        "begun",
+        "register a 10s         => 1 created
+         fire a                 =>
+         begin a                =>
+         cancel a               => 2 too_late
+         show a                 => running
+         cancel a               => 3 too_late
+         run a                  => 4 too_late
+         register a 10s         => 5 unchanged
+         end a success          =>
+         show a                 => completed
+         cancel a               => 6 too_late
+         register a 10s         => 7 unchanged
+         register a 11s         => 8 conflict",
+    );
+    check(
+        "a cancel that came too late stops further legs",
+        "register a 10s         => 1 created
+         fire a                 =>
+         begin a                =>
+         cancel a               => 2 too_late
+         end a again 10s        =>
+         show a                 => cancelled
+         wheel                  =>",
+    );
+    check(
+        "a move that came too late does not",
+        "register a 10s         => 1 created
+         fire a                 =>
+         begin a                =>
+         reschedule a 1h        => 2 too_late
+         end a again 10s        =>
+         show a                 => failed
+         wheel                  => a#2",
+    );
+    check(
+        "not begun, moved",
+        "register a 10s         => 1 created
+         fire a                 =>
+         run a                  => 2 changed
+         wheel                  => a#2",
+    );
+}
+
+#[test]
+fn an_outcome_that_comes_before_the_decision_decides() {
+    let before = "register a 10s => 1 created
+         fire a                 =>
+         stop                   =>";
+    for (name, rest) in [
+        (
+            "success",
+            "begin a            =>
+             cancel a           =>
+             end a success      => 2 too_late
+             go                 =>
+             show a             => completed",
+        ),
+        (
+            "again, cancelled",
+            "begin a            =>
+             cancel a           =>
+             end a again 10s    => 2 cancelled
+             go                 =>
+             show a             => cancelled
+             wheel              =>",
+        ),
+        (
+            "again, moved",
+            "begin a            =>
+             reschedule a 1h    =>
+             end a again 10s    => 2 changed
+             go                 =>
+             show a             => pending",
+        ),
+        (
+            "again, run now: the attempt counts on",
+            "begin a            =>
+             run a              =>
+             end a again 20m    => 2 changed
+             go                 =>
+             show a             => failed
+             wheel              => a#2",
+        ),
+        (
+            "again, paused",
+            "begin a            =>
+             pause a            =>
+             end a again 10s    => 2 changed
+             go                 =>
+             show a             => paused",
+        ),
+        (
+            "a hold is no call",
+            "cancel a           =>
+             end a hold 10s     => 2 cancelled
+             go                 =>
+             show a             => cancelled",
+        ),
+        (
+            "given up without a call",
+            "cancel a           =>
+             end a dead         => 2 cancelled
+             go                 =>
+             show a             => dead",
+        ),
+        (
+            "expired without a call",
+            "cancel a           =>
+             reschedule a 1h    =>
+             end a expired      => 2 cancelled, 3 cancelled
+             go                 =>
+             show a             => expired",
+        ),
+        (
+            "a move met the end",
+            "reschedule a 1h    =>
+             end a expired      => 2 conflict
+             go                 =>",
+        ),
+    ] {
+        check(name, &format!("{before}\n{rest}"));
+    }
+}
+
+#[test]
+fn a_retry_waits_in_the_index_and_its_leg_is_counted() {
+    check(
+        "retries",
+        "register a 10s         => 1 created
+         fire a                 =>
+         begin a                =>
+         end a again 20m        =>
+         show a                 => failed
+         wheel                  =>
+         time 16m               =>
+         wheel                  => a#2
+         fire a                 =>
+         begin a                =>
+         end a again 10s        =>
+         wheel                  => a#3
+         fire a                 =>
+         end a dead             =>
+         show a                 => dead
+         cancel a               => 2 too_late",
+    );
+    check(
+        "cancelled, run and moved between two attempts",
+        "register a 10s         => 1 created
+         fire a                 =>
+         end a again 20m        =>
+         run a                  => 2 changed
+         wheel                  => a#2
+         fire a                 =>
+         end a again 20m        =>
+         reschedule a 30m       => 3 changed
+         show a                 => pending
+         cancel a               => 4 cancelled",
+    );
+    check(
+        "expired between two attempts",
+        "register a 10s expires=1m => 1 created
+         fire a                 =>
+         begin a                =>
+         end a again 2m         =>
+         show a                 => expired
+         cancel a               => 2 too_late",
+    );
+}
+
+#[test]
+fn later_commands_fold_into_the_wish() {
+    let before = "register a 10s => 1 created
+         stop                   =>";
+    for (name, rest) in [
+        (
+            "the last move counts",
+            "reschedule a 1h    =>
+             update a url=x     =>
+             reschedule a 20s   =>
+             register a 20s url=x => 5 unchanged
+             register a 10s     => 6 unchanged
+             register a 10s url=y => 7 conflict
+             go                 => 2 changed, 3 changed, 4 changed
+             wheel              => a#1",
+        ),
+        (
+            "cancel wins",
+            "reschedule a 1h    =>
+             cancel a           =>
+             run a              =>
+             go                 => 2 cancelled, 3 cancelled, 4 cancelled
+             wheel              =>",
+        ),
+        (
+            "a register behind a cancel is a successor",
+            "cancel a           =>
+             register a 20s     =>
+             register a 20s     =>
+             register a 30s     => 5 conflict
+             run a              => 6 conflict
+             go                 => 2 cancelled, 3 created, 4 created
+             wheel              => a#1",
+        ),
+        (
+            "a cancel behind the successor takes it along",
+            "cancel a           =>
+             register a 20s     =>
+             cancel a           => 3 conflict
+             go                 => 2 cancelled, 4 cancelled
+             wheel              =>",
+        ),
+        (
+            "the successor of one that was called is a register like any other",
+            "go                 =>
+             fire a             =>
+             begin a            =>
+             stop               =>
+             cancel a           =>
+             register a 10s     =>
+             go                 => 2 too_late, 3 unchanged
+             end a success      =>
+             show a             => completed",
+        ),
+        (
+            "resume takes a pause back",
+            "resume a           => 2 unchanged
+             pause a            =>
+             resume a           =>
+             go                 => 3 changed, 4 changed
+             wheel              => a#2",
+        ),
+        (
+            "a version of what is wished",
+            "reschedule a 20s   =>
+             cancel a version=1 => 3 conflict
+             go                 => 2 changed",
+        ),
+    ] {
+        check(name, &format!("{before}\n{rest}"));
+    }
+}
+
+#[test]
+fn a_register_is_idempotent_and_its_id_is_remembered_for_a_while() {
+    check(
+        "idempotent",
+        "register a 1h          => 1 created
+         time 10m               =>
+         register a 1h          => 2 unchanged
+         register a 2h          => 3 conflict
+         register a 1h version=7 => 4 conflict
+         register b 1h version=7 => 5 conflict
+         update b url=x         => 6 unknown
+         update b 1h url=x      => 7 created
+         update b 1h url=x      => 8 unchanged",
+    );
+    check(
+        "remembered",
+        "register a 10s         => 1 created
+         fire a                 =>
+         end a success          =>
+         time 14m               =>
+         register a 10s         => 2 unchanged
+         update a url=x         => 3 unknown
+         time 2m                =>
+         show a                 => none
+         register a 10s         => 4 created
+         wheel                  => a#1",
+    );
+    check(
+        "due in the past fires at once, too late expires",
+        "register a at=-60000   => 1 created
+         wheel                  => a#1
+         register b at=-60000 expires=30s => 2 created
+         show b                 => expired",
+    );
+}
+
+#[test]
+fn what_cannot_be_is_refused() {
+    check(
+        "unknown",
+        "cancel a               => 1 unknown
+         run a                  => 2 unknown
+         touch a                => 3 unknown
+         register a 1h          => 4 created
+         kill a                 => 5 refused op
+         frobnicate a           => 6 refused op",
+    );
+}
+
+#[test]
+fn a_restart_in_between_changes_nothing() {
+    check(
+        "awaiters of a wish survive",
+        "register a 10s         => 1 created
+         register b 20m         => 2 created
+         stop                   =>
+         cancel a               =>
+         register a 20s         =>
+         lose                   =>
+         crash                  =>
+         go                     => 3 cancelled, 4 created
+         wheel                  => a#1
+         time 15m               =>
+         wheel                  => a#1, b#1",
+    );
+}

@@ -1,0 +1,312 @@
+//! One shard's log, one planner core over it, and a tiny trigger and dispatcher behind it.
+
+#![allow(dead_code, reason = "each test file uses its part")]
+
+pub(crate) mod behind;
+pub(crate) mod script;
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
+use planner::store::{MemoryStore, MemoryStores};
+use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
+use schemas::answer::{ListQuery, REQUEST_HEADER};
+use schemas::{
+    CommandAnswer, Millis, RequestId, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic,
+};
+
+use behind::Behind;
+
+/// Where time starts: the beginning of an instance.
+pub(crate) const START: i64 = 1_796_086_800_000;
+
+pub(crate) struct World {
+    pub(crate) shard: Shard,
+    pub(crate) shards: Shards,
+    pub(crate) now: Millis,
+    factory: PlannerFactory<MemoryStores>,
+    core: Option<PlannerCore<MemoryStore>>,
+    pub(crate) log: BTreeMap<Topic, Vec<Record>>,
+    committed: BTreeMap<Topic, Position>,
+    reads: BTreeMap<Topic, i64>,
+    /// What was told, in order.
+    pub(crate) answers: Vec<(u128, CommandAnswer)>,
+    pub(crate) outside: Vec<Outgoing>,
+    pub(crate) behind: Behind,
+    /// Every turn is first cut in vain.
+    pub(crate) abort_all: bool,
+    /// A core that is dropped loses its store too.
+    pub(crate) lose_stores: bool,
+    requests: u128,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(PlannerConfig::default(), Shard(0), 1)
+    }
+
+    pub(crate) fn with(config: PlannerConfig, shard: Shard, shards: u16) -> Self {
+        Self {
+            shard,
+            shards: Shards::new(shards).unwrap(),
+            now: Millis(START),
+            factory: PlannerFactory::new(config, MemoryStores::default()),
+            core: None,
+            log: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            answers: Vec::new(),
+            outside: Vec::new(),
+            behind: Behind::default(),
+            abort_all: false,
+            lose_stores: false,
+            requests: 0,
+        }
+    }
+
+    fn clock(&self) -> Now {
+        Now {
+            wall: self.now,
+            mono: u64::try_from(self.now.0).unwrap(),
+        }
+    }
+
+    /// Appends a record to `topic`.
+    pub(crate) fn append(
+        &mut self,
+        topic: Topic,
+        value: Option<Bytes>,
+        headers: Vec<(String, Bytes)>,
+    ) {
+        let appended = self.now;
+        self.append_keyed(topic, None, value, headers, appended);
+    }
+
+    fn append_keyed(
+        &mut self,
+        topic: Topic,
+        key: Option<Bytes>,
+        value: Option<Bytes>,
+        headers: Vec<(String, Bytes)>,
+        appended: Millis,
+    ) {
+        let log = self.log.entry(topic).or_default();
+        log.push(Record {
+            offset: i64::try_from(log.len()).unwrap(),
+            appended,
+            key,
+            value,
+            headers,
+        });
+    }
+
+    /// Appends a command with a request of its own; tells its number.
+    pub(crate) fn ask(&mut self, topic: Topic, json: &serde_json::Value) -> u128 {
+        self.requests += 1;
+        let request = format!("{:032x}", self.requests);
+        let header = (REQUEST_HEADER.to_owned(), Bytes::from(request));
+        let value = Bytes::from(serde_json::to_vec(json).unwrap());
+        self.append(topic, Some(value), vec![header]);
+        self.requests
+    }
+
+    pub(crate) fn core(&mut self) -> &mut PlannerCore<MemoryStore> {
+        if self.core.is_none() {
+            self.open();
+        }
+        self.core.as_mut().unwrap()
+    }
+
+    fn open(&mut self) {
+        let topics = self.factory.topics();
+        let end = |topic: &Topic| {
+            let length = self.log.get(topic).map_or(0, Vec::len);
+            (*topic, (0, i64::try_from(length).unwrap()))
+        };
+        let opening = Opening {
+            shard: self.shard,
+            shards: self.shards,
+            now: self.clock(),
+            session_timeout_ms: 10_000,
+            committed: self.committed.clone(),
+            ends: topics.iter().map(end).collect(),
+        };
+        self.reads.clear();
+        self.core = Some(self.factory.open(opening));
+    }
+
+    /// Drops the core, as after an aborted turn or a crash.
+    pub(crate) fn crash(&mut self) {
+        if let Some(core) = self.core.take() {
+            self.factory.close(self.shard, core);
+        }
+        if self.lose_stores {
+            self.factory.stores().lose(self.shard);
+        }
+    }
+
+    /// Drops the core and its store.
+    pub(crate) fn lose(&mut self) {
+        self.crash();
+        self.factory.stores().lose(self.shard);
+    }
+
+    /// Lets everything happen that can without time passing.
+    pub(crate) fn pump(&mut self) {
+        for _ in 0..100_000 {
+            let mut busy = self.feed();
+            busy |= self.turn();
+            let mut outcomes = Vec::new();
+            self.behind.work(&self.log, self.now, &mut outcomes);
+            busy |= !outcomes.is_empty();
+            for outcome in outcomes {
+                self.append(Topic::Outcomes, Some(outcome.encode()), Vec::new());
+            }
+            if !busy {
+                return;
+            }
+        }
+        panic!("the core never comes to rest");
+    }
+
+    /// Hands the core what it asked for.
+    fn feed(&mut self) -> bool {
+        let now = self.clock();
+        self.core();
+        let mut busy = self.answer_asks();
+        let reads: Vec<(Topic, i64)> = self.reads.iter().map(|(t, o)| (*t, *o)).collect();
+        for (topic, offset) in reads {
+            let core = self.core.as_mut().unwrap();
+            let log = self.log.get(&topic).map_or(&[][..], Vec::as_slice);
+            let from = usize::try_from(offset).unwrap().min(log.len());
+            let records: Vec<Record> = log[from..]
+                .iter()
+                .take(core.appetite(topic))
+                .cloned()
+                .collect();
+            if records.is_empty() {
+                continue;
+            }
+            let position = offset + i64::try_from(records.len()).unwrap();
+            self.reads.insert(topic, position);
+            core.handle_batch(topic, records, position, now);
+            busy = true;
+            self.answer_asks();
+        }
+        let core = self.core.as_mut().unwrap();
+        if core.poll_timeout().is_some_and(|at| at <= now.wall) {
+            core.handle_timeout(now);
+        }
+        busy
+    }
+
+    fn answer_asks(&mut self) -> bool {
+        let now = self.clock();
+        let mut busy = false;
+        while let Some(ask) = self.core.as_mut().unwrap().poll_ask() {
+            busy = true;
+            match ask {
+                Ask::Read(topic, offset) => {
+                    self.reads.insert(topic, offset);
+                }
+                Ask::Stop(topic) => {
+                    self.reads.remove(&topic);
+                }
+                Ask::End(topic) => {
+                    let end = self.log.get(&topic).map_or(0, Vec::len);
+                    let end = i64::try_from(end).unwrap();
+                    self.core.as_mut().unwrap().handle_end(topic, end, now);
+                }
+                Ask::SendOutside(record) => self.outside.push(record),
+            }
+        }
+        busy
+    }
+
+    fn turn(&mut self) -> bool {
+        let now = self.clock();
+        if !self.core().wants_turn(now) {
+            return false;
+        }
+        if self.abort_all {
+            // Cut, and void: the next core must come to the same.
+            let before = self.outside.len();
+            drop(self.core().take_turn(now));
+            self.crash();
+            while self.feed() {}
+            self.outside.truncate(before);
+        }
+        let core = self.core();
+        if !core.wants_turn(now) {
+            return true;
+        }
+        let turn = core.take_turn(now);
+        for record in turn.records {
+            assert_eq!(record.to.shard, self.shard);
+            let at = self.now;
+            self.append_keyed(
+                record.to.topic,
+                record.key,
+                record.value,
+                record.headers,
+                at,
+            );
+        }
+        assert!(
+            turn.positions
+                .iter()
+                .any(|(topic, _)| *topic == Topic::Registrations)
+        );
+        self.committed.extend(turn.positions);
+        self.core().handle_committed(now.mono, now);
+        for effect in turn.after {
+            let Effect::Answer { request, answer } = effect else {
+                panic!("only answers wait for a commit: {effect:?}");
+            };
+            self.answers.push((request.0, answer));
+        }
+        while let Some(effect) = self.core().poll_effect() {
+            assert!(!matches!(effect, Effect::Broken { .. }), "{effect:?}");
+        }
+        true
+    }
+
+    /// Everything there is to see, in one text.
+    pub(crate) fn picture(&mut self) -> String {
+        let query = ListQuery {
+            tenant: Some(TenantId::new("t").unwrap()),
+            limit: 500,
+            ..ListQuery::default()
+        };
+        let mut text = String::new();
+        let mut query = query;
+        loop {
+            let page = self.core().list(&query);
+            for task in page.tasks {
+                text += &format!("{task:?}\n");
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        let ring: Vec<String> = self.core().ring().map(|row| format!("{row:?}")).collect();
+        text + &ring.join("\n")
+    }
+
+    pub(crate) fn view(&mut self, id: &str) -> Option<TaskView> {
+        self.core().get(&task(id))
+    }
+}
+
+pub(crate) fn task(id: &str) -> TaskKey {
+    TaskKey {
+        tenant: TenantId::new("t").unwrap(),
+        id: TaskId::new(id).unwrap(),
+    }
+}
+
+pub(crate) fn request(number: u128) -> RequestId {
+    RequestId(number)
+}

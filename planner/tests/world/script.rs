@@ -1,0 +1,128 @@
+//! Scripts: a step a line, behind `=>` what was told by then, as `request answer`.
+
+use schemas::{CommandAnswer, TaskId, Topic};
+use serde_json::{Value, json};
+
+use super::World;
+
+/// Runs a script three ways: as it is; with every turn cut in vain first; and with the local store
+/// lost each time as well. All must tell the same.
+pub(crate) fn check(name: &str, script: &str) {
+    for (abort_all, lose_stores) in [(false, false), (true, false), (true, true)] {
+        let mut world = World::new();
+        world.abort_all = abort_all;
+        world.lose_stores = lose_stores;
+        for line in script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let (step, expected) = line.split_once("=>").unwrap_or((line, ""));
+            let told = run(&mut world, step.trim());
+            let place = format!("{name}: `{step}` (aborting {abort_all}, losing {lose_stores})");
+            assert_eq!(told, expected.trim(), "{place}");
+        }
+    }
+}
+
+/// Runs one step until everything rests; what was told, and what was shown.
+pub(crate) fn run(world: &mut World, step: &str) -> String {
+    let words: Vec<&str> = step.split_whitespace().collect();
+    let mut shown = Vec::new();
+    match words.as_slice() {
+        ["time", wait] => {
+            // In steps, as a world goes on while time passes.
+            let mut left = ms(wait);
+            while left > 0 {
+                let step = left.min(10_000);
+                world.now = world.now.plus(step);
+                left -= step;
+                world.pump();
+            }
+        }
+        ["stop"] => world.behind.stopped = true,
+        ["go"] => world.behind.stopped = false,
+        ["crash"] => world.crash(),
+        ["lose"] => world.lose(),
+        ["fire", id] => world.behind.fire(&task_id(id)),
+        ["begin", id] => world.behind.begin(&task_id(id)),
+        ["late", id] => {
+            let now = world.now;
+            world.behind.expire(&task_id(id), now);
+        }
+        ["end", id, how] => {
+            let now = world.now;
+            world.behind.end(&task_id(id), how, 0, now);
+        }
+        ["end", id, how, wait] => {
+            let now = world.now;
+            world.behind.end(&task_id(id), how, ms(wait), now);
+        }
+        ["show", id] => {
+            world.pump();
+            let state = world.view(id).map(|view| view.state);
+            shown.push(state.map_or("none".to_owned(), |state| {
+                format!("{state:?}").to_lowercase()
+            }));
+        }
+        ["wheel"] => {
+            world.pump();
+            shown.extend(world.behind.planted());
+        }
+        command => {
+            let body = json(command);
+            world.ask(Topic::Registrations, &body);
+        }
+    }
+    world.pump();
+    let told = std::mem::take(&mut world.answers);
+    let told = told
+        .iter()
+        .map(|(n, answer)| format!("{n} {}", word(answer)));
+    told.chain(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// A command in words as a registration.
+pub(crate) fn json(words: &[&str]) -> Value {
+    let [op, id, rest @ ..] = words else {
+        panic!("not a step: {words:?}");
+    };
+    let mut body = json!({"op": op, "tenant": "t", "id": id});
+    for word in rest {
+        let (field, value) = word.split_once('=').unwrap_or(("after", word));
+        match field {
+            "after" => body["schedule"] = json!({"after": value}),
+            "at" => body["schedule"] = json!({"at": super::START + value.parse::<i64>().unwrap()}),
+            "url" => body["call"] = json!({"url": format!("http://h/{value}")}),
+            "payload" => body["payload"] = json!(value),
+            "expires" => body["expires_after"] = json!(value),
+            "version" => body["if_version"] = json!(value.parse::<u64>().unwrap()),
+            other => panic!("no such field: {other}"),
+        }
+    }
+    if *op == "register" && body.get("call").is_none() {
+        body["call"] = json!({"url": "http://h/"});
+    }
+    body
+}
+
+fn task_id(id: &str) -> TaskId {
+    TaskId::new(id).unwrap()
+}
+
+fn ms(text: &str) -> u64 {
+    schemas::duration::parse(text).unwrap()
+}
+
+pub(crate) fn word(answer: &CommandAnswer) -> String {
+    match answer {
+        CommandAnswer::Created { .. } => "created".to_owned(),
+        CommandAnswer::Unchanged { .. } => "unchanged".to_owned(),
+        CommandAnswer::Changed { .. } => "changed".to_owned(),
+        CommandAnswer::Conflict { .. } => "conflict".to_owned(),
+        CommandAnswer::Cancelled => "cancelled".to_owned(),
+        CommandAnswer::TooLate => "too_late".to_owned(),
+        CommandAnswer::Unknown => "unknown".to_owned(),
+        CommandAnswer::Refused { complaints } => format!("refused {}", complaints[0].field),
+    }
+}
