@@ -1,0 +1,55 @@
+//! Options of the trigger, with their defaults.
+
+/// How early fires leave the wheel, ms: the dispatcher holds them to their millisecond, so the time a
+/// commit takes never shows as lateness. Fixed, because the dispatcher's bound on holds counts on it.
+pub const LEAD_MS: u64 = 150;
+
+/// Every option.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// How early fires leave the wheel, ms.
+    pub lead_ms: u64,
+    /// Records that one turn of one shard writes at most, the ends of slots not counted.
+    pub max_fires_per_turn: usize,
+    /// Bytes that one turn of one shard writes at most, give or take a record.
+    pub turn_bytes: usize,
+    /// Bytes of placements that one shard loads ahead of need. The current slot and the oldest
+    /// overdue one are loaded beyond it.
+    pub loaded_bytes: usize,
+    /// How many slots ahead of the current one are loaded.
+    pub slots_ahead: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            lead_ms: LEAD_MS,
+            max_fires_per_turn: 10_000,
+            turn_bytes: 16 << 20,
+            loaded_bytes: 128 << 20,
+            slots_ahead: 2,
+        }
+    }
+}
+
+impl Config {
+    /// Everything wrong with it: option and problem.
+    #[must_use]
+    pub fn problems(&self) -> Vec<(&'static str, String)> {
+        let mut problems = Vec::new();
+        if self.max_fires_per_turn == 0 {
+            problems.push(("max_fires_per_turn", "must be at least 1".to_owned()));
+        }
+        if self.turn_bytes == 0 {
+            problems.push(("turn_bytes", "must be at least 1".to_owned()));
+        }
+        if self.loaded_bytes < 1 << 20 {
+            problems.push(("loaded_bytes", "must be at least 1 MiB".to_owned()));
+        }
+        let most = schemas::slot::RING - 1;
+        if self.slots_ahead == 0 || self.slots_ahead > most {
+            problems.push(("slots_ahead", format!("must be between 1 and {most}")));
+        }
+        problems
+    }
+}
