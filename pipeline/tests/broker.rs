@@ -1,6 +1,10 @@
 //! What only a real broker shows. Needs `TIDEWHEEL_TEST_KAFKA=host:port`; without it every test is
 //! skipped with a message, in CI it fails.
 #![cfg(feature = "kafka")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "what a test is made of is as good a failure as its assertions"
+)]
 
 #[path = "broker/fencing.rs"]
 mod fencing;

@@ -45,7 +45,7 @@ use crate::log::LogEvent;
 use crate::metrics;
 use crate::record::{Outgoing, Position, TopicPartition};
 
-/// A commit that took longer may have been sent twice.
+/// What ends a transaction and took longer may have been sent twice.
 const SLOW: Duration = Duration::from_secs(2);
 /// Wait when the producer's queue is full: its threads empty it meanwhile.
 const FULL_WAIT: Duration = Duration::from_millis(1);
@@ -144,7 +144,7 @@ impl Writer {
         let result = self.prepare().and_then(|mut producer| {
             let result = producer.write(&self.names, turn, self.limit);
             if result.is_err() {
-                producer.abort(self.limit);
+                producer.abort();
             }
             if producer.suspect {
                 metrics_rebuilt();
@@ -293,14 +293,14 @@ impl Transactional {
         }
     }
 
-    /// Ends the open transaction without effect; if that does not work either, its successor will.
-    fn abort(&mut self, limit: Duration) {
+    /// Ends the open transaction without effect; if that does not work soon, its successor will do it.
+    fn abort(&mut self) {
         if self.suspect {
             return;
         }
         self.drain_logs();
         let begun = Instant::now();
-        let result = self.producer.abort_transaction(limit);
+        let result = self.producer.abort_transaction(SLOW);
         let answers = self.drain_logs();
         // Without any partition nothing had to be sent.
         let clean = answers.count == 0 || answers.is_one_success();

@@ -26,6 +26,7 @@ fn small_turns_and_large_ones_are_measured() {
             quantiles(&mut took)
         );
     }
+    reading(&world, &mut member);
 }
 
 #[test]
@@ -60,6 +61,32 @@ fn the_way_from_a_commit_to_a_reader_is_measured() {
         member.outcome().unwrap();
     }
     println!("\nfrom commit to reader: {}", quantiles(&mut took));
+}
+
+fn reading(world: &World, member: &mut Member) {
+    let output = at(OUTPUT, 0);
+    let (_, end) = member.ends(&[output])[0];
+    let mut reader = world.broker.reader().unwrap();
+    let begun = Instant::now();
+    reader.read(output, 0).unwrap();
+    let (mut count, mut reached, mut events) = (0_u32, 0, Vec::new());
+    while reached < end {
+        reader
+            .poll(Duration::from_millis(100), &mut events)
+            .unwrap();
+        for event in events.drain(..) {
+            if let LogEvent::Batch {
+                records, position, ..
+            } = event
+            {
+                count += u32::try_from(records.len()).unwrap();
+                reached = position;
+            }
+        }
+    }
+    let took = begun.elapsed().as_secs_f64();
+    let rate = f64::from(count) / took;
+    println!("{count} records of one partition read in {took:.3} s: {rate:.0}/s");
 }
 
 /// What a restart costs.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pipeline::{Broker, LogError, LogEvent};
 use rdkafka::ClientConfig;
 use rdkafka::TopicPartitionList;
-use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::topic_partition_list::Offset;
 use schemas::Role;
@@ -82,6 +82,28 @@ fn positions_wait_for_the_transaction_that_sets_them() {
             patiently(|| world.broker.committed(Role::Planner, &of)),
             [then]
         );
+    }
+}
+
+#[test]
+fn a_note_that_somebody_else_left_is_none() {
+    let Some(world) = World::new(1, &[INPUT]) else {
+        return;
+    };
+    let consumer: BaseConsumer = ClientConfig::new()
+        .set("bootstrap.servers", &world.config.bootstrap)
+        .set("group.id", world.config.group(Role::Planner))
+        .create()
+        .unwrap();
+    let input = format!("{}registrations", world.config.prefix);
+    for (note, read) in [("größer", ""), ("kept", "kept"), ("", "")] {
+        let mut list = TopicPartitionList::new();
+        let mut element = list.add_partition(&input, 0);
+        element.set_offset(Offset::Offset(4)).unwrap();
+        element.set_metadata(note);
+        consumer.commit(&list, CommitMode::Sync).unwrap();
+        let committed = patiently(|| world.broker.committed(Role::Planner, &[at(INPUT, 0)]));
+        assert_eq!(committed, [Some(position(4, read))]);
     }
 }
 

@@ -82,7 +82,7 @@ fn an_abort_that_was_sent_twice_is_seen_too() {
     let world = World::new();
     let mut producer = world.open();
     producer.producer.flush(LIMIT).unwrap();
-    producer.abort(LIMIT);
+    producer.abort();
     assert!(!producer.suspect);
     world.begin(&producer);
     producer.producer.flush(LIMIT).unwrap();
@@ -90,7 +90,7 @@ fn an_abort_that_was_sent_twice_is_seen_too() {
     world
         .cluster
         .request_errors(RDKafkaApiKey::EndTxn, &[error]);
-    producer.abort(LIMIT);
+    producer.abort();
     assert!(producer.suspect);
 }
 
