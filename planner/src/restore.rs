@@ -50,14 +50,6 @@ pub(crate) fn plan(opening: &Opening, store: Option<StoreFacts>, config: &Planne
         };
     };
     let first = opening.committed.get(&Topic::Registrations);
-    // Every turn commits the first lane's position. Where it is gone but the table is not, it was
-    // lost, and reading the lane anew would plan again what is long done.
-    if first.is_none() && high > low && !opening.committed.is_empty() {
-        let because = "the committed position of `registrations` is gone; restore it by hand";
-        return Plan::Stop {
-            because: because.to_owned(),
-        };
-    }
     let rebuild = |because| Plan::Rebuild { from: low, because };
     let Some(store) = store else {
         return rebuild("there is none");
@@ -105,7 +97,7 @@ mod tests {
             ("beyond", store(40, 101, 1), Some("seq=50"), "rebuild 5"),
             ("old", store(40, 10, 85), Some("seq=50"), "rebuild 5"),
             ("no note", store(40, 10, 1), Some(""), "rebuild 5"),
-            ("lost position", store(40, 10, 1), None, "stop"),
+            ("lost position", store(40, 10, 1), None, "rebuild 5"),
         ];
         for (name, store, note, expected) in cases {
             let position = |note: &str| Position {

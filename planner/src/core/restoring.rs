@@ -145,6 +145,12 @@ impl<S: Store> PlannerCore<S> {
             });
             self.table.not_below(sequence);
         }
+        // Every turn commits the first lane's position. Where it is gone but the table is not, it was
+        // lost, and reading the lane anew would plan again what is long done.
+        if restoring.first.is_none() && self.table.written() > 0 {
+            let because = "the committed position of `registrations` is gone; restore it by hand";
+            return self.stop(because.to_owned());
+        }
         for slot in Slot::all() {
             let row = self.table.ring(slot);
             self.ring.load(slot, row);

@@ -12,9 +12,7 @@ use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
 use planner::store::{MemoryStore, MemoryStores};
 use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
 use schemas::answer::{ListQuery, REQUEST_HEADER};
-use schemas::{
-    CommandAnswer, Millis, RequestId, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic,
-};
+use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
 
 use behind::Behind;
 
@@ -38,6 +36,10 @@ pub(crate) struct World {
     pub(crate) abort_all: bool,
     /// A core that is dropped loses its store too.
     pub(crate) lose_stores: bool,
+    /// Steps leave what was told, for the end.
+    pub(crate) keep_answers: bool,
+    /// Why the core stands still, if it does.
+    pub(crate) broken: Option<String>,
     requests: u128,
 }
 
@@ -61,6 +63,8 @@ impl World {
             behind: Behind::default(),
             abort_all: false,
             lose_stores: false,
+            keep_answers: false,
+            broken: None,
             requests: 0,
         }
     }
@@ -93,7 +97,7 @@ impl World {
     ) {
         let log = self.log.entry(topic).or_default();
         log.push(Record {
-            offset: i64::try_from(log.len()).unwrap(),
+            offset: end_of(log),
             appended,
             key,
             value,
@@ -121,8 +125,8 @@ impl World {
     fn open(&mut self) {
         let topics = self.factory.topics();
         let end = |topic: &Topic| {
-            let length = self.log.get(topic).map_or(0, Vec::len);
-            (*topic, (0, i64::try_from(length).unwrap()))
+            let end = self.log.get(topic).map_or(0, |log| end_of(log));
+            (*topic, (0, end))
         };
         let opening = Opening {
             shard: self.shard,
@@ -179,22 +183,28 @@ impl World {
         for (topic, offset) in reads {
             let core = self.core.as_mut().unwrap();
             let log = self.log.get(&topic).map_or(&[][..], Vec::as_slice);
-            let from = usize::try_from(offset).unwrap().min(log.len());
+            let from = log.partition_point(|record| record.offset < offset);
             let records: Vec<Record> = log[from..]
                 .iter()
                 .take(core.appetite(topic))
                 .cloned()
                 .collect();
-            if records.is_empty() {
+            let Some(last) = records.last() else {
                 continue;
-            }
-            let position = offset + i64::try_from(records.len()).unwrap();
+            };
+            let position = last.offset + 1;
             self.reads.insert(topic, position);
             core.handle_batch(topic, records, position, now);
             busy = true;
             self.answer_asks();
         }
         let core = self.core.as_mut().unwrap();
+        while let Some(effect) = core.poll_effect() {
+            match effect {
+                Effect::Broken { reason } => self.broken = Some(reason),
+                other => panic!("nobody asked: {other:?}"),
+            }
+        }
         if core.poll_timeout().is_some_and(|at| at <= now.wall) {
             core.handle_timeout(now);
         }
@@ -214,8 +224,7 @@ impl World {
                     self.reads.remove(&topic);
                 }
                 Ask::End(topic) => {
-                    let end = self.log.get(&topic).map_or(0, Vec::len);
-                    let end = i64::try_from(end).unwrap();
+                    let end = self.log.get(&topic).map_or(0, |log| end_of(log));
                     self.core.as_mut().unwrap().handle_end(topic, end, now);
                 }
                 Ask::SendOutside(record) => self.outside.push(record),
@@ -266,10 +275,44 @@ impl World {
             };
             self.answers.push((request.0, answer));
         }
-        while let Some(effect) = self.core().poll_effect() {
-            assert!(!matches!(effect, Effect::Broken { .. }), "{effect:?}");
-        }
         true
+    }
+
+    /// Keeps the last record of each key of `index`, and of tombstones nothing.
+    pub(crate) fn compact(&mut self) {
+        let Some(log) = self.log.get_mut(&Topic::Index) else {
+            return;
+        };
+        let last: BTreeMap<_, _> = log.iter().map(|r| (r.key.clone(), r.offset)).collect();
+        let end = end_of(log);
+        log.retain(|record| {
+            let kept = last.get(&record.key) == Some(&record.offset) && record.value.is_some();
+            kept || record.offset + 1 == end
+        });
+    }
+
+    /// How many commands were given.
+    pub(crate) fn requests(&self) -> u128 {
+        self.requests
+    }
+
+    /// The keys that the changelog has rows for, but the ring and what says how far things came.
+    pub(crate) fn rows_of_index(&self) -> Vec<String> {
+        let log = self.log.get(&Topic::Index).map_or(&[][..], Vec::as_slice);
+        let last: BTreeMap<_, _> = log
+            .iter()
+            .map(|r| (r.key.clone(), r.value.is_some()))
+            .collect();
+        let rows = last.into_iter().filter(|(_, there)| *there);
+        let names = rows.filter_map(|(key, _)| String::from_utf8(key?.to_vec()).ok());
+        names
+            .filter(|name| !name.starts_with(['r', 'f', 'm']))
+            .collect()
+    }
+
+    /// Loses what was committed, of every topic.
+    pub(crate) fn forget_positions(&mut self) {
+        self.committed.clear();
     }
 
     /// Everything there is to see, in one text.
@@ -300,13 +343,14 @@ impl World {
     }
 }
 
+/// Behind the last record.
+fn end_of(log: &[Record]) -> i64 {
+    log.last().map_or(0, |record| record.offset + 1)
+}
+
 pub(crate) fn task(id: &str) -> TaskKey {
     TaskKey {
         tenant: TenantId::new("t").unwrap(),
         id: TaskId::new(id).unwrap(),
     }
-}
-
-pub(crate) fn request(number: u128) -> RequestId {
-    RequestId(number)
 }

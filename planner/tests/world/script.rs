@@ -75,7 +75,11 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         }
     }
     world.pump();
-    let told = std::mem::take(&mut world.answers);
+    let told = if world.keep_answers {
+        Vec::new()
+    } else {
+        std::mem::take(&mut world.answers)
+    };
     let told = told
         .iter()
         .map(|(n, answer)| format!("{n} {}", word(answer)));
