@@ -226,3 +226,16 @@ fn records_of_one_fire_stay_together_and_in_the_order_decided() {
         .collect();
     assert_eq!(order, [3, 0, 4, 1, 2].map(id));
 }
+
+#[test]
+fn nothing_is_remembered_of_a_fire_whose_end_is_committed() {
+    let mut world = World::proved(Config::default());
+    let fresh = format!("{:?}", world.core).len();
+    for number in 0..200 {
+        world.fire(NORMAL, &wish(number, 5_000));
+        world.answer(number, ok());
+        world.turn();
+    }
+    let grown = format!("{:?}", world.core).len() - fresh;
+    assert!(grown < 100, "{:?}", world.core);
+}

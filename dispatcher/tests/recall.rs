@@ -183,3 +183,22 @@ fn a_fire_that_ends_while_its_recall_waits_leaves_it_gone() {
         assert_eq!(world.committed[&NORMAL].offset, 2);
     }
 }
+
+#[test]
+fn a_call_that_a_recall_was_told_of_begins_even_behind_its_expiry() {
+    let mut world = World::proved(config());
+    let fire = world::Wish {
+        expires_at: Some(6_000),
+        ..wish(1, 5_100)
+    };
+    world.fire(NORMAL, &fire);
+    world.at(5_100);
+    take_back(&mut world);
+    world.at(20_000);
+    world.not_begun(1);
+    world.turn();
+    assert!(world.is_called(1));
+    world.answer(1, ok());
+    world.turn();
+    assert_eq!(world.ends(1), ["TooLate", "Success"]);
+}
