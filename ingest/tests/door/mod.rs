@@ -13,8 +13,13 @@ use ingest::{Asked, Config, Door, Owners, Unavailable};
 use pipeline::log::Written;
 use pipeline::{LogError, Outgoing, Producer};
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView};
+use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskId, TaskKey, TaskView, TenantId};
 use tower::ServiceExt;
+
+/// A good registration.
+pub(crate) const TASK: &str = r#"{"tenant": "shop", "id": "a", "schedule": {"after": "1s"}, "call": {"url": "http://h/x"}, "payload": {"b": 1.50}}"#;
+/// A good registration, but for what a path says.
+pub(crate) const WHOLE: &str = r#"{"schedule": {"after": "1s"}, "call": {"url": "http://h/x"}}"#;
 
 /// What the log does with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -228,4 +233,11 @@ pub(crate) fn request(method: &str, path: &str, body: &str) -> Request<Body> {
     request
         .body(Body::from(body.to_owned()))
         .expect("a request")
+}
+
+pub(crate) fn key(tenant: &str, id: &str) -> TaskKey {
+    TaskKey {
+        tenant: TenantId::new(tenant).unwrap(),
+        id: TaskId::new(id).unwrap(),
+    }
 }

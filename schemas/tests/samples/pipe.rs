@@ -1,0 +1,196 @@
+//! Buckets, lanes, outcomes.
+
+use bytes::Bytes;
+use schemas::bucket::{Revoke, Seal};
+use schemas::fire::Recall;
+use schemas::outcome::{
+    Again, Answer, Decision, Drained, End, Ended, Recalled, Taken, Unplanted, UnplantedEnd,
+};
+use schemas::{
+    BucketRecord, DecodeError, Fire, LaneRecord, OutcomeRecord, Placement, Priority, Purpose,
+    TaskKey,
+};
+
+use super::{DUE, Read, Sample, fire_id, instance, phases, sample, task, work};
+
+pub(crate) fn buckets() -> Vec<Sample> {
+    let read: Read = |bytes| BucketRecord::decode(bytes).map(|it| format!("{it:?}"));
+    let (instance, fire_id) = (instance(), fire_id());
+    let body = work().encode(b"payload");
+    let placement = Placement {
+        instance,
+        due: DUE,
+        fire_id,
+        leg: 4,
+        priority: Priority::High,
+        expires_at: Some(DUE.plus(5)),
+    };
+    let revoke = Revoke {
+        instance,
+        fire_id,
+        leg: 4,
+        priority: Priority::Normal,
+        purpose: Purpose::Move,
+    };
+    let all = [
+        ("bucket.placement", BucketRecord::Placement(placement, body)),
+        ("bucket.revoke", BucketRecord::Revoke(revoke)),
+        (
+            "bucket.seal",
+            BucketRecord::Seal(Seal {
+                instance,
+                placements: 1_000_000,
+                revokes: 3,
+            }),
+        ),
+        ("bucket.free", BucketRecord::Free(instance)),
+    ];
+    all.into_iter()
+        .map(|(name, it)| sample(name, it.encode(), &it, read))
+        .collect()
+}
+
+pub(crate) fn lanes() -> Vec<Sample> {
+    let read: Read = |bytes| LaneRecord::decode(bytes).map(|it| format!("{it:?}"));
+    let fire = Fire {
+        fire_id: fire_id(),
+        leg: 4,
+        due: DUE,
+        expires_at: None,
+        triggered_at: DUE.minus(150),
+    };
+    let recall = Recall {
+        fire_id: fire_id(),
+        leg: 4,
+        purpose: Purpose::Cancel,
+    };
+    let all = [
+        (
+            "lane.fire",
+            LaneRecord::Fire(fire, work().encode(b"payload")),
+        ),
+        ("lane.recall", LaneRecord::Recall(recall)),
+    ];
+    all.into_iter()
+        .map(|(name, it)| sample(name, it.encode(), &it, read))
+        .collect()
+}
+
+fn leg(end: End, answer: Option<Answer>) -> OutcomeRecord {
+    OutcomeRecord::Ended(Ended {
+        task: task(),
+        version: 7,
+        occurrence: 3,
+        fire_id: fire_id(),
+        leg: 4,
+        attempt: 2,
+        end,
+        answer,
+        phases: phases(),
+    })
+}
+
+fn read_outcome(bytes: &Bytes) -> Result<String, DecodeError> {
+    OutcomeRecord::decode(bytes).map(|it| format!("{it:?}"))
+}
+
+pub(crate) fn ended() -> Vec<Sample> {
+    let answer = |status, error: Option<&str>| {
+        let (error, body) = (error.map(str::to_owned), Some("ok".to_owned()));
+        Some(Answer {
+            status,
+            error,
+            body,
+        })
+    };
+    let again = |why| End::Again {
+        at: DUE.plus(1_000),
+        attempt: 3,
+        why,
+    };
+    let dead = End::Dead {
+        reason: "gave up".to_owned(),
+    };
+    let all = [
+        (
+            "outcome.success",
+            leg(End::Success, answer(Some(200), None)),
+        ),
+        (
+            "outcome.retry",
+            leg(again(Again::Retry), answer(Some(503), Some("busy"))),
+        ),
+        ("outcome.hold", leg(again(Again::Hold), None)),
+        (
+            "outcome.dead",
+            leg(dead, answer(None, Some("connection refused"))),
+        ),
+        ("outcome.late", leg(End::Expired, None)),
+    ];
+    all.into_iter()
+        .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))
+        .collect()
+}
+
+fn recalled(decision: Decision, task: Option<TaskKey>, body: Bytes) -> OutcomeRecord {
+    let purpose = Purpose::Cancel;
+    let recalled = Recalled {
+        fire_id: fire_id(),
+        leg: 4,
+        purpose,
+        decision,
+        task,
+        at: DUE,
+    };
+    OutcomeRecord::Recalled(recalled, body)
+}
+
+pub(crate) fn outcomes() -> Vec<Sample> {
+    let (instance, fire_id, body) = (instance(), fire_id(), work().encode(b"payload"));
+    let taken = Taken {
+        instance,
+        fire_id,
+        leg: 4,
+        due: DUE,
+        at: DUE.minus(5),
+    };
+    let drained = Drained {
+        instance,
+        placements: 10,
+        fired: 7,
+        revoked: 2,
+        expired: 1,
+    };
+    let unplanted = Unplanted {
+        task: task(),
+        version: 7,
+        occurrence: 3,
+        fire_id,
+        due: DUE,
+        registered_at: DUE.minus(9),
+        end: UnplantedEnd::Expired,
+        at: DUE.plus(9),
+    };
+    let (too_late, gone) = (Decision::TooLate, Decision::Gone);
+    let all = [
+        (
+            "outcome.recalled",
+            recalled(Decision::Cancelled, Some(task()), body.clone()),
+        ),
+        (
+            "outcome.too_late",
+            recalled(too_late, Some(task()), Bytes::new()),
+        ),
+        ("outcome.gone", recalled(gone, None, Bytes::new())),
+        (
+            "outcome.revoked",
+            OutcomeRecord::Revoked(taken.clone(), body.clone()),
+        ),
+        ("outcome.expired", OutcomeRecord::Expired(taken, body)),
+        ("outcome.drained", OutcomeRecord::Drained(drained)),
+        ("outcome.unplanted", OutcomeRecord::Unplanted(unplanted)),
+    ];
+    all.into_iter()
+        .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))
+        .collect()
+}

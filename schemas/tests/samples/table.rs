@@ -1,0 +1,172 @@
+//! The planner's table, and forwards.
+
+use bytes::Bytes;
+use schemas::answer::AttemptView;
+use schemas::index::{
+    Ending, Firing, Forward, Forwarded, Mark, PastFiring, Phase, Plan, RingPhase, RingRow,
+    Successor, TaskRow, Wish, decode_definition, encode_definition,
+};
+use schemas::{Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard, Topic};
+
+use super::{DUE, Read, Sample, backoff, definition, fire_id, instance, phases, sample};
+
+fn row() -> TaskRow {
+    TaskRow {
+        version: 7,
+        content: [5; 16],
+        registered_at: DUE.minus(90_000),
+        priority: Priority::Normal,
+        phase: Phase::Planted {
+            instance: instance(),
+            began: true,
+        },
+        firing: Firing {
+            fire_id: fire_id(),
+            version: 7,
+            occurrence: 3,
+            leg: 4,
+            attempt: 2,
+            due: DUE,
+            leg_due: DUE.plus(1),
+        },
+        wish: None,
+        past: Vec::new(),
+        apart: true,
+    }
+}
+
+/// A row with everything in it that a row can have.
+fn full_row() -> TaskRow {
+    let plan = Plan {
+        version: 8,
+        content: [6; 16],
+        registered_at: DUE,
+        priority: Priority::High,
+        due: DUE.plus(60_000),
+        leg_due: DUE.plus(60_000),
+        keep: false,
+        definition: Bytes::from_static(b"definition"),
+    };
+    let successor = Successor {
+        definition: Bytes::from_static(b"successor"),
+        content: [7; 16],
+        registered_at: DUE,
+        awaiters: vec![RequestId(1)],
+    };
+    let wish = Wish {
+        cancel: true,
+        pause: false,
+        plan: Some(plan),
+        told: false,
+        awaiters: vec![RequestId(u128::MAX)],
+        successor: Some(successor),
+    };
+    let attempt = AttemptView {
+        started: Some(DUE),
+        finished: DUE.plus(3),
+        status: Some(500),
+        error: Some("busy".to_owned()),
+    };
+    let past = PastFiring {
+        fire_id: fire_id(),
+        due: DUE,
+        occurrence: 2,
+        ended: Some(Ending::Completed),
+        attempts: vec![attempt],
+        phases: Some(phases()),
+    };
+    let phase = Phase::Ended {
+        at: DUE,
+        how: Ending::Dead,
+        began: true,
+    };
+    TaskRow {
+        phase,
+        wish: Some(Box::new(wish)),
+        past: vec![past],
+        apart: false,
+        ..row()
+    }
+}
+
+pub(crate) fn table() -> Vec<Sample> {
+    [tasks(), ring_and_marks()].into_iter().flatten().collect()
+}
+
+fn tasks() -> Vec<Sample> {
+    let row_read: Read = |bytes| TaskRow::decode(bytes).map(|it| format!("{it:?}"));
+    let definition_read: Read = |bytes| decode_definition(bytes).map(|it| format!("{it:?}"));
+    let once = definition(Schedule::At(DUE), backoff());
+    let explicit = RetryPolicy {
+        max_attempts: 3,
+        plan: RetryPlan::Explicit(vec![1, 2]),
+    };
+    let after = definition(Schedule::After(1_800_000), explicit);
+    let inline = encode_definition(&once);
+    let full = full_row().encode(&inline);
+    vec![
+        sample(
+            "index.task",
+            row().encode(b""),
+            &(row(), Bytes::new()),
+            row_read,
+        ),
+        sample(
+            "index.task.full",
+            full,
+            &(full_row(), inline.clone()),
+            row_read,
+        ),
+        sample("index.definition", inline, &once, definition_read),
+        sample(
+            "index.definition.after",
+            encode_definition(&after),
+            &after,
+            definition_read,
+        ),
+    ]
+}
+
+fn ring_and_marks() -> Vec<Sample> {
+    let ring_read: Read = |bytes| RingRow::decode(bytes).map(|it| format!("{it:?}"));
+    let mark_read: Read = |bytes| Mark::decode(bytes).map(|it| format!("{it:?}"));
+    let forwarded_read: Read = |bytes| Forwarded::decode(bytes).map(|it| format!("{it:?}"));
+    let forward_read: Read = |bytes| Forward::decode(bytes).map(|it| format!("{it:?}"));
+    let ring = RingRow {
+        instance: instance(),
+        phase: RingPhase::Sealed,
+        placements: 5,
+        revokes: 1,
+        bytes: 2_000,
+        late_bytes: 400,
+    };
+    let mark = Mark {
+        cancelled_at: DUE,
+        until: DUE.plus(600_000),
+    };
+    let forwarded = Forwarded { offset: 99 };
+    let forward = Forward {
+        topic: Topic::RegistrationsBulk,
+        shard: Shard(3),
+        offset: 17,
+        appended: DUE,
+        request: Some(RequestId(0x0123_4567_89ab_cdef)),
+    };
+    let bytes = forward.encode(b"{}");
+    vec![
+        sample("index.ring", ring.encode(), &ring, ring_read),
+        sample("index.mark", mark.encode(), &mark, mark_read),
+        sample(
+            "index.forwarded",
+            forwarded.encode(),
+            &forwarded,
+            forwarded_read,
+        ),
+        sample(
+            "forward",
+            bytes,
+            &(forward, Bytes::from_static(b"{}")),
+            forward_read,
+        ),
+    ]
+}
