@@ -77,7 +77,7 @@ pub(crate) struct Partition {
 impl Partition {
     /// A partition to be read from `start`, with what a note says of it.
     pub(crate) fn new(slot: Slot, start: i64, end: i64, note: Option<Note>) -> Self {
-        let note = note.unwrap_or(Note {
+        let note = note.unwrap_or_else(|| Note {
             life: Life::Unknown,
             dealt: start,
             mark: Watermark::START,
