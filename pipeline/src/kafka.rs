@@ -12,6 +12,7 @@
 //! default).
 
 mod admin;
+mod clients;
 mod commit;
 mod config;
 mod connect;
@@ -43,7 +44,8 @@ pub use config::{KafkaConfig, Overrides, Protocol, Security};
 use crate::error::LogError;
 use crate::log::{Broker, Log, Producer, Reader};
 use crate::record::{Position, TopicPartition};
-use config::{Client, is_legal};
+use clients::Client;
+use config::is_legal;
 use context::Quiet;
 use member::Member;
 use names::Names;

@@ -1,25 +1,26 @@
 //! Topics as they should be, as they are, and what to do about the difference; deleting records.
 
+mod change;
+mod look;
+mod settings;
+mod wait;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, AlterConfig, ConfigSource, NewTopic, OwnedResourceSpecifier,
-    ResourceSpecifier, TopicReplication,
+    AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::Offset;
 use schemas::Topic;
-use schemas::topics::Cleanup;
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::Quiet;
 use super::failure;
 use super::ffi;
@@ -31,8 +32,12 @@ use crate::record::TopicPartition;
 const LIMIT: Duration = Duration::from_secs(30);
 /// Wait between looks for topics that were just made.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
-/// Largest record, bytes: a task of 1 MiB with what the stages add to it.
-pub(super) const MAX_RECORD: &str = "2097152";
+
+pub use change::Change;
+use look::Found;
+pub(super) use settings::MAX_RECORD;
+use settings::{Settings, settings};
+use wait::block_on;
 
 /// Makes, changes and checks topics; deletes records.
 pub struct Admin {
@@ -40,46 +45,6 @@ pub struct Admin {
     names: Arc<Names>,
     replication: i32,
     min_insync_replicas: i32,
-}
-
-/// One difference between a topic as it should be and as it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is missing.
-    Create {
-        /// Its full name.
-        topic: String,
-        /// With so many partitions.
-        partitions: i32,
-        /// In so many copies.
-        replication: i32,
-    },
-    /// A setting of it differs.
-    Set {
-        /// Its full name.
-        topic: String,
-        /// Which setting.
-        key: &'static str,
-        /// What it is.
-        from: String,
-        /// What it should be.
-        to: String,
-    },
-    /// It cannot be mended by [`Admin::apply`].
-    Beyond {
-        /// Its full name.
-        topic: String,
-        /// What is wrong, and what a person can do.
-        problem: String,
-    },
-}
-
-type Settings = BTreeMap<&'static str, String>;
-/// A topic as it is: partitions, copies, settings and whether each was set for this topic.
-struct Found {
-    partitions: i32,
-    replication: i32,
-    settings: BTreeMap<String, (String, bool)>,
 }
 
 impl Admin {
@@ -225,7 +190,7 @@ impl Admin {
                 ),
             });
         }
-        for (key, to) in self.settings(topic) {
+        for (key, to) in settings(topic, self.min_insync_replicas) {
             let from = found.settings.get(key).map(|(value, _)| value.clone());
             if from.as_deref() != Some(to.as_str()) {
                 changes.push(Change::Set {
@@ -238,103 +203,11 @@ impl Admin {
         }
     }
 
-    /// What `topic` should be set to.
-    fn settings(&self, topic: Topic) -> Settings {
-        let mut settings = Settings::from([
-            ("message.timestamp.type", "LogAppendTime".to_owned()),
-            ("min.insync.replicas", self.min_insync_replicas.to_string()),
-            ("max.message.bytes", MAX_RECORD.to_owned()),
-            ("unclean.leader.election.enable", "false".to_owned()),
-            // Deleted and compacted by segment: small ones go sooner, and hundreds of partitions
-            // would each hold two large sparse index files.
-            ("segment.bytes", "67108864".to_owned()),
-            ("segment.index.bytes", "1048576".to_owned()),
-        ]);
-        match topic.cleanup() {
-            Cleanup::Drained => {
-                settings.insert("cleanup.policy", "delete".to_owned());
-                settings.insert("retention.ms", "-1".to_owned());
-                settings.insert("retention.bytes", "-1".to_owned());
-            }
-            Cleanup::Aged(ms) => {
-                settings.insert("cleanup.policy", "delete".to_owned());
-                settings.insert("retention.ms", ms.to_string());
-            }
-            Cleanup::Compacted => {
-                settings.insert("cleanup.policy", "compact".to_owned());
-                // A reader that was gone for less sees every tombstone.
-                settings.insert("delete.retention.ms", "604800000".to_owned());
-                settings.insert("min.cleanable.dirty.ratio", "0.1".to_owned());
-                settings.insert("max.compaction.lag.ms", "3600000".to_owned());
-            }
-        }
-        settings
-    }
-
-    /// Those of `topics` that exist, by name.
-    fn find(&self, topics: &[Topic]) -> Result<BTreeMap<String, Found>, LogError> {
-        let mut found = self.layout()?;
-        let wanted: Vec<String> = topics.iter().map(|topic| self.names.of(*topic)).collect();
-        found.retain(|name, _| wanted.contains(name));
-        if found.is_empty() {
-            return Ok(found);
-        }
-        let doing = "reading the settings of topics";
-        let asked: Vec<ResourceSpecifier<'_>> = found
-            .keys()
-            .map(|name| ResourceSpecifier::Topic(name))
-            .collect();
-        let results = self.wait(doing, self.client.describe_configs(&asked, &options()))?;
-        for result in results {
-            let resource = result.map_err(|code| failure::by_code(doing, code))?;
-            let OwnedResourceSpecifier::Topic(name) = &resource.specifier else {
-                continue;
-            };
-            if let Some(topic) = found.get_mut(name) {
-                for entry in resource.entries {
-                    let own = entry.source == ConfigSource::DynamicTopic;
-                    let value = (entry.value.unwrap_or_default(), own);
-                    topic.settings.insert(entry.name, value);
-                }
-            }
-        }
-        Ok(found)
-    }
-
-    /// Every topic of the cluster: partitions and copies.
-    fn layout(&self) -> Result<BTreeMap<String, Found>, LogError> {
-        let doing = "listing topics";
-        let metadata = self
-            .client
-            .inner()
-            .fetch_metadata(None, LIMIT)
-            .map_err(|error| failure::sort(doing, &error))?;
-        let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
-        Ok(metadata
-            .topics()
-            .iter()
-            // One that is just being made has no leaders yet, and cannot be used.
-            .filter(|topic| topic.error().is_none())
-            .filter(|topic| topic.partitions().iter().all(|one| one.leader() >= 0))
-            .map(|topic| {
-                let partitions = topic.partitions();
-                let found = Found {
-                    partitions: count(partitions.len()),
-                    replication: partitions
-                        .first()
-                        .map_or(0, |one| count(one.replicas().len())),
-                    settings: BTreeMap::new(),
-                };
-                (topic.name().to_owned(), found)
-            })
-            .collect())
-    }
-
     fn create(&self, topics: &[Topic], changes: &[Change]) -> Result<(), LogError> {
         let doing = "making topics";
         let wanted: Vec<(String, Settings)> = topics
             .iter()
-            .map(|topic| (self.names.of(*topic), self.settings(*topic)))
+            .map(|topic| (self.names.of(*topic), settings(*topic, self.min_insync_replicas)))
             .filter(|(name, _)| {
                 let is_it = |change: &Change| matches!(change, Change::Create { topic, .. } if topic == name);
                 changes.iter().any(is_it)
@@ -466,59 +339,8 @@ impl fmt::Debug for Admin {
     }
 }
 
-impl Change {
-    /// Whether [`Admin::apply`] does it.
-    #[must_use]
-    pub fn can_be_applied(&self) -> bool {
-        !matches!(self, Self::Beyond { .. })
-    }
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Create {
-                topic,
-                partitions,
-                replication,
-            } => write!(
-                f,
-                "{topic}: missing; to be made with {partitions} partitions, {replication} copies"
-            ),
-            Self::Set {
-                topic,
-                key,
-                from,
-                to,
-            } => write!(f, "{topic}: {key} is {from}, not {to}"),
-            Self::Beyond { topic, problem } => write!(f, "{topic}: {problem}"),
-        }
-    }
-}
-
 fn options() -> AdminOptions {
     AdminOptions::new()
         .request_timeout(Some(LIMIT))
         .operation_timeout(Some(LIMIT))
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits for one future on this thread: these few need no runtime.
-fn block_on<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        match future.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
-    }
 }

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rdkafka::ClientConfig;
-use rdkafka::config::RDKafkaLogLevel;
 use schemas::{Role, Shards};
 use serde::{Deserialize, Serialize};
 
-use super::admin::MAX_RECORD;
 use crate::error::LogError;
 
 /// The connection to a Kafka cluster. Every option has a default; [`KafkaConfig::validate`] names
@@ -102,23 +99,6 @@ pub struct Overrides {
     pub producer: BTreeMap<String, String>,
 }
 
-/// The kinds of clients, by what they are told.
-#[derive(Clone, Debug)]
-pub(super) enum Client<'a> {
-    /// Member of a role's group under a static name; reads nothing.
-    Membership(Role, &'a str),
-    /// Reads assigned partitions; asks for a role's committed positions.
-    Reader(Option<Role>),
-    /// Asks for the ends of partitions, undecided records included.
-    Query,
-    /// Writes turns, under a transactional id.
-    Transactional(&'a str),
-    /// Writes outside of transactions; `true` so that a lost record stops those behind it.
-    Producer(bool),
-    /// Makes and changes topics, deletes records.
-    Admin,
-}
-
 impl Default for KafkaConfig {
     fn default() -> Self {
         Self {
@@ -140,7 +120,7 @@ impl Default for KafkaConfig {
 }
 
 /// What no override may touch, each for the promise that rests on it.
-const FIXED: [&str; 19] = [
+const FIXED: [&str; 22] = [
     "acks",
     "request.required.acks",
     "allow.auto.create.topics",
@@ -160,6 +140,9 @@ const FIXED: [&str; 19] = [
     "transactional.id",
     "transaction.timeout.ms",
     "bootstrap.servers",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "log.queue",
 ];
 
 impl KafkaConfig {
@@ -235,7 +218,7 @@ impl KafkaConfig {
         self.group_named(role.name())
     }
 
-    fn group_named(&self, name: &str) -> String {
+    pub(super) fn group_named(&self, name: &str) -> String {
         let prefix = if self.group_prefix.is_empty() {
             &self.prefix
         } else {
@@ -265,140 +248,6 @@ impl KafkaConfig {
             Err(LogError::Config(problems.join("; ")))
         }
     }
-
-    /// What a client of that kind is told.
-    pub(super) fn client(&self, kind: &Client<'_>) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set_log_level(RDKafkaLogLevel::Info);
-        for (key, value) in &self.overrides.all {
-            config.set(key, value);
-        }
-        config
-            .set("client.id", "tidewheel")
-            .set("socket.keepalive.enable", "true")
-            .set("socket.nagle.disable", "true")
-            .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "1000")
-            // Lookups of offsets and coordinators wait behind markers of a few ms, not 100.
-            .set("retry.backoff.ms", "10")
-            .set("retry.backoff.max.ms", "500");
-        self.security.set(&mut config);
-        match kind {
-            Client::Membership(role, member) => self.membership(&mut config, *role, member),
-            Client::Reader(role) => self.reader(&mut config, *role),
-            Client::Transactional(id) => self.transactional(&mut config, id),
-            Client::Producer(gapless) => self.producer(&mut config, *gapless),
-            Client::Query => {
-                config.set("isolation.level", "read_uncommitted");
-            }
-            Client::Admin => {}
-        }
-        config.set("bootstrap.servers", &self.bootstrap);
-        config
-    }
-
-    fn membership(&self, config: &mut ClientConfig, role: Role, member: &str) {
-        let heartbeat = (self.session_timeout_ms / 5).clamp(100, 3_000);
-        config
-            .set("heartbeat.interval.ms", heartbeat.to_string())
-            // Bounds how long the group waits for a member that hands its shards over.
-            .set(
-                "max.poll.interval.ms",
-                60_000.max(self.session_timeout_ms).to_string(),
-            )
-            // Discovers its topic's deletion and growth; nothing else hangs on it.
-            .set("topic.metadata.refresh.interval.ms", "60000");
-        set_all(config, &self.overrides.membership);
-        config
-            .set("group.id", self.group(role))
-            .set("group.instance.id", member)
-            .set("group.protocol", "classic")
-            .set("partition.assignment.strategy", "range")
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("allow.auto.create.topics", "false");
-    }
-
-    fn reader(&self, config: &mut ClientConfig, role: Option<Role>) {
-        // One Fetch is on its way per broker: a partition that is newly assigned waits for the one
-        // that is parked there, and so does the notice that an end was reached.
-        config
-            .set("fetch.wait.max.ms", "50")
-            .set("fetch.min.bytes", "1")
-            .set("fetch.queue.backoff.ms", "20")
-            .set("fetch.error.backoff.ms", "50")
-            // Fetched ahead per partition, each has a queue of its own: a fetch on top of the limit, so
-            // 1.5 MiB. A trigger with 8 shards reads 192 partitions: 300 MiB if all are flooded.
-            .set("queued.min.messages", "10000")
-            .set("queued.max.messages.kbytes", "1024")
-            .set("max.partition.fetch.bytes", "524288")
-            .set("fetch.max.bytes", "16777216")
-            .set("topic.metadata.refresh.interval.ms", "60000");
-        set_all(config, &self.overrides.reader);
-        let group = match role {
-            Some(role) => self.group(role),
-            // Assigning needs a group by name; nothing joins or commits to this one.
-            None => self.group_named("reader"),
-        };
-        config
-            .set("group.id", group)
-            .set("isolation.level", "read_committed")
-            .set("auto.offset.reset", "error")
-            .set("enable.partition.eof", "true")
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("allow.auto.create.topics", "false");
-    }
-
-    fn transactional(&self, config: &mut ClientConfig, id: &str) {
-        let timeout = self.transaction_timeout_ms;
-        config
-            // A turn right behind another meets its markers on their way: ask again soon, then later.
-            .set("retry.backoff.ms", "2")
-            .set("linger.ms", "0")
-            .set("message.max.bytes", MAX_RECORD)
-            .set("batch.num.messages", "10000")
-            .set("batch.size", "1000000")
-            .set("compression.type", "lz4")
-            .set("queue.buffering.max.messages", "500000")
-            .set("queue.buffering.max.kbytes", "262144");
-        set_all(config, &self.overrides.transactional);
-        // The line that librdkafka logs for each answer to an EndTxn: see `commit`.
-        let debug = match config.get("debug") {
-            Some(more) if !more.is_empty() => format!("{more},eos"),
-            _ => "eos".to_owned(),
-        };
-        config
-            .set("debug", debug)
-            .set_log_level(RDKafkaLogLevel::Debug)
-            .set("transactional.id", id)
-            .set("transaction.timeout.ms", timeout.to_string())
-            .set(
-                "socket.timeout.ms",
-                (timeout * 6 / 10).max(1_000).to_string(),
-            )
-            .set("message.timeout.ms", (timeout * 8 / 10).to_string())
-            .set("delivery.report.only.error", "true");
-    }
-
-    fn producer(&self, config: &mut ClientConfig, gapless: bool) {
-        config
-            .set("linger.ms", "3")
-            .set("message.max.bytes", MAX_RECORD)
-            .set("compression.type", "lz4")
-            .set("message.timeout.ms", "10000")
-            .set("socket.timeout.ms", "8000")
-            .set("queue.buffering.max.messages", "200000")
-            .set("queue.buffering.max.kbytes", "131072");
-        set_all(config, &self.overrides.producer);
-        config.set("acks", "all").set("enable.idempotence", "true");
-        if gapless {
-            config
-                .set("linger.ms", "0")
-                .set("enable.gapless.guarantee", "true");
-        }
-    }
 }
 
 impl Overrides {
@@ -410,29 +259,6 @@ impl Overrides {
             ("transactional", &self.transactional),
             ("producer", &self.producer),
         ]
-    }
-}
-
-impl Security {
-    fn set(&self, config: &mut ClientConfig) {
-        if self.protocol == Protocol::Plaintext {
-            return;
-        }
-        config.set("security.protocol", self.protocol.name());
-        let settings = [
-            ("ssl.ca.location", &self.ca),
-            ("ssl.certificate.location", &self.certificate),
-            ("ssl.key.location", &self.key),
-            ("ssl.key.password", &self.key_password),
-            ("sasl.mechanism", &self.sasl_mechanism),
-            ("sasl.username", &self.sasl_username),
-            ("sasl.password", &self.sasl_password),
-        ];
-        for (key, value) in settings {
-            if !value.is_empty() {
-                config.set(key, value);
-            }
-        }
     }
 }
 
@@ -450,12 +276,6 @@ impl Protocol {
 
     fn is_sasl(self) -> bool {
         matches!(self, Self::SaslPlaintext | Self::SaslSsl)
-    }
-}
-
-fn set_all(config: &mut ClientConfig, settings: &BTreeMap<String, String>) {
-    for (key, value) in settings {
-        config.set(key, value);
     }
 }
 

@@ -17,7 +17,8 @@ use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::types::RDKafkaRespErr;
 use schemas::{Role, Shard};
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::{self, Trouble};
 use super::failure;
 use super::ffi::GroupMetadata;

@@ -8,7 +8,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::Quiet;
 use super::failure;
 use super::ffi::{self, Element};

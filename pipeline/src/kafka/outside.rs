@@ -10,7 +10,8 @@ use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::{self, Trouble};
 use super::failure;
 use super::names::Names;

@@ -9,7 +9,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::{self, Trouble};
 use super::failure;
 use super::names::Names;

@@ -10,7 +10,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::Offset;
 use schemas::Role;
 
-use super::config::{Client, KafkaConfig};
+use super::clients::Client;
+use super::config::KafkaConfig;
 use super::context::{Quiet, Trouble};
 use super::failure;
 use super::ffi::{PartitionQueue, Taken};

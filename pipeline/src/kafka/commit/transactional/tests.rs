@@ -7,6 +7,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use schemas::{Shard, Topic};
 
 use super::*;
+use crate::record::TopicPartition;
 
 const LIMIT: Duration = Duration::from_secs(10);
 

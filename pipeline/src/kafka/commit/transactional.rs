@@ -1,0 +1,283 @@
+//! One transactional producer: a turn from its begin to the brokers' word.
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use rdkafka::ClientContext;
+use rdkafka::config::RDKafkaLogLevel;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::message::{DeliveryResult, Message};
+use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+
+use super::{SLOW, Turn};
+use crate::error::LogError;
+use crate::kafka::clients::Client;
+use crate::kafka::config::KafkaConfig;
+use crate::kafka::connect::connect;
+use crate::kafka::context::{self, Trouble};
+use crate::kafka::failure;
+use crate::kafka::ffi::{self, LogQueue, TransactionError};
+use crate::kafka::names::Names;
+use crate::kafka::offsets;
+use crate::kafka::writing::headers_of;
+use crate::record::Outgoing;
+
+/// Wait when the producer's queue is full: its threads empty it meanwhile.
+const FULL_WAIT: Duration = Duration::from_millis(1);
+
+/// A transactional producer, ready to begin.
+pub(super) struct Transactional {
+    /// Before the producer: dropped before it.
+    logs: LogQueue,
+    producer: ThreadedProducer<TransactionalContext>,
+    /// It may have an EndTxn on its way; never begin with it again.
+    suspect: bool,
+}
+
+impl Transactional {
+    /// Ends what a predecessor under the same `id` left undecided. `topic` is one that exists.
+    pub(super) fn new(
+        config: &KafkaConfig,
+        id: &str,
+        topic: &str,
+        limit: Duration,
+    ) -> Result<Self, LogError> {
+        let doing = format!("starting the transactional id `{id}`");
+        let producer: ThreadedProducer<TransactionalContext> = config
+            .client(&Client::Transactional(id))
+            .create_with_context(TransactionalContext::default())
+            .map_err(|error| failure::sort(&doing, &error))?;
+        let logs = LogQueue::redirect(producer.client().native_client())
+            .ok_or_else(|| LogError::Fatal(format!("{doing}: no log queue")))?;
+        let started = Self {
+            logs,
+            producer,
+            suspect: false,
+        };
+        // Without a connection the transactional id would be asked for again only after half a second.
+        // Twice: the first answer names the brokers, and then the connection that brought it is closed.
+        let trouble = &started.producer.context().trouble;
+        let hopeless = || trouble.advice().is_some();
+        let client = started.producer.client();
+        let connected = connect(client, topic, limit, hopeless)
+            .and_then(|_| connect(client, topic, limit, hopeless));
+        if let Err(error) = connected {
+            let last = trouble
+                .last()
+                .map_or_else(|| error.to_string(), |(_, text)| text);
+            return Err(match trouble.advice() {
+                Some(code) => failure::by_code(&format!("{doing}: {last}"), code),
+                None => LogError::Retry(format!("{doing}: no broker answers: {last}")),
+            });
+        }
+        let result = started.producer.init_transactions(limit);
+        started.drain_logs();
+        result.map_err(|error| match error {
+            KafkaError::Transaction(cause) => {
+                started.explain(&doing, cause.code(), &cause.string())
+            }
+            other => failure::sort(&doing, &other),
+        })?;
+        Ok(started)
+    }
+
+    /// Whether it may have an EndTxn on its way.
+    pub(super) fn is_suspect(&self) -> bool {
+        self.suspect
+    }
+
+    /// Writes what it logged while idle into our own log.
+    pub(super) fn idle(&self) {
+        self.drain_logs();
+    }
+
+    /// The whole turn, until the brokers confirmed it.
+    pub(super) fn write(
+        &mut self,
+        names: &Names,
+        turn: Turn,
+        limit: Duration,
+    ) -> Result<(), LogError> {
+        // Before anything is written: what is undecided holds up every reader of it.
+        let (fate, count) = &turn.outside;
+        fate.wait(*count, limit)?;
+        self.producer
+            .begin_transaction()
+            .map_err(|error| self.failed("beginning a turn", &error))?;
+        for record in &turn.records {
+            self.send(names, record, limit)?;
+        }
+        let list = offsets::position_list(names, &turn.positions)?;
+        let client = self.producer.client().native_client();
+        ffi::send_offsets(client, &list, &turn.metadata, millis(limit))
+            .map_err(|error| self.refused("setting positions", &error))?;
+        self.end(limit)
+    }
+
+    /// Commits, and sees how that went.
+    fn end(&mut self, limit: Duration) -> Result<(), LogError> {
+        self.drain_logs();
+        let begun = Instant::now();
+        let client = self.producer.client().native_client();
+        let result = ffi::commit_transaction(client, millis(limit));
+        let answers = self.drain_logs();
+        if result.is_err() || !answers.is_one_success() || begun.elapsed() > SLOW {
+            self.suspect = true;
+        }
+        result.map_err(|error| self.refused("committing", &error))
+    }
+
+    fn send(&self, names: &Names, record: &Outgoing, limit: Duration) -> Result<(), LogError> {
+        let topic = names.of(record.to.topic);
+        let mut outgoing: BaseRecord<'_, [u8], [u8]> =
+            BaseRecord::to(&topic).partition(i32::from(record.to.shard.0));
+        outgoing.key = record.key.as_deref();
+        outgoing.payload = record.value.as_deref();
+        outgoing.headers = headers_of(record);
+        let begun = Instant::now();
+        loop {
+            match self.producer.send(outgoing) {
+                Ok(()) => return Ok(()),
+                Err((KafkaError::MessageProduction(Code::QueueFull), back))
+                    if begun.elapsed() < limit =>
+                {
+                    outgoing = back;
+                    std::thread::sleep(FULL_WAIT);
+                }
+                Err((error, _)) => {
+                    return Err(self.failed(&format!("writing to {}", record.to), &error));
+                }
+            }
+        }
+    }
+
+    /// Ends the open transaction without effect; if that does not work soon, its successor will do it.
+    pub(super) fn abort(&mut self) {
+        if self.suspect {
+            return;
+        }
+        self.drain_logs();
+        let begun = Instant::now();
+        let result = self.producer.abort_transaction(SLOW);
+        let answers = self.drain_logs();
+        // Without any partition nothing had to be sent.
+        let clean = answers.count == 0 || answers.is_one_success();
+        if let Err(error) = &result {
+            tracing::debug!(%error, "a turn could not be aborted; its producer is made anew");
+        }
+        if result.is_err() || !clean || begun.elapsed() > SLOW {
+            self.suspect = true;
+        }
+    }
+
+    /// Writes what the producer logged into our own log; returns how its EndTxn requests went.
+    fn drain_logs(&self) -> Answers {
+        let mut answers = Answers::default();
+        self.logs.drain(|level, facility, text| {
+            answers.note(facility, text);
+            context::log(level, facility, text);
+        });
+        answers
+    }
+
+    fn refused(&self, doing: &str, error: &TransactionError) -> LogError {
+        if error.fatal {
+            tracing::debug!(
+                doing,
+                text = error.text,
+                "the transactional producer is done for"
+            );
+        }
+        self.explain(doing, error.code, &error.text)
+    }
+
+    fn failed(&self, doing: &str, error: &KafkaError) -> LogError {
+        match error {
+            KafkaError::Transaction(cause) => self.explain(doing, cause.code(), &cause.string()),
+            _ => match failure::sort(doing, error) {
+                config @ LogError::Config(_) => config,
+                other => LogError::Aborted(other.to_string()),
+            },
+        }
+    }
+
+    /// A turn that failed is void or in doubt, whatever the reason, unless a person must act. Being
+    /// fenced off by a successor shows at the membership too, which ends this connection.
+    fn explain(&self, doing: &str, code: Code, text: &str) -> LogError {
+        let lost = self
+            .producer
+            .context()
+            .lost
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        let (code, text) = match lost {
+            Some((code, what)) => (code, format!("{text}; {what}")),
+            None => (code, text.to_owned()),
+        };
+        match failure::advice(code) {
+            Some(advice) => LogError::Config(format!("{doing}: {text} ({advice})")),
+            None => LogError::Aborted(format!("{doing}: {text}")),
+        }
+    }
+}
+
+/// How the EndTxn requests of one call were answered.
+#[derive(Debug, Default)]
+struct Answers {
+    count: usize,
+    failed: bool,
+}
+
+impl Answers {
+    fn note(&mut self, facility: &str, text: &str) {
+        if facility == "ENDTXN" && text.contains("EndTxn returned") {
+            self.count += 1;
+            self.failed |= !text.contains("EndTxn returned NO_ERROR");
+        }
+    }
+
+    fn is_one_success(&self) -> bool {
+        self.count == 1 && !self.failed
+    }
+}
+
+/// Keeps why the last record was not delivered: the commit only says that one was not.
+#[derive(Default)]
+struct TransactionalContext {
+    lost: Mutex<Option<(Code, String)>>,
+    trouble: Trouble,
+}
+
+impl ClientContext for TransactionalContext {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        context::log(level as i32, facility, text);
+    }
+
+    fn error(&self, error: KafkaError, reason: &str) {
+        context::note_error(&self.trouble, &error, reason);
+    }
+}
+
+impl ProducerContext for TransactionalContext {
+    type DeliveryOpaque = ();
+
+    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+        if let Err((error, record)) = result
+            && let Some(code) = error.rdkafka_error_code()
+            // Those are thrown out of the queue by an abort.
+            && !matches!(code, Code::PurgeQueue | Code::PurgeInflight)
+        {
+            let (topic, partition) = (record.topic(), record.partition());
+            let what = format!("a record for {topic}/{partition} was not written: {error}");
+            *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, what));
+        }
+    }
+}
+
+fn millis(limit: Duration) -> i32 {
+    i32::try_from(limit.as_millis()).unwrap_or(i32::MAX)
+}
