@@ -23,7 +23,7 @@ pub struct Config {
     pub http: Http,
     pub internal: Internal,
     pub worker: Worker,
-    pub ingest: Ingest,
+    pub ingest: ingest::Config,
     pub planner: Planner,
     pub trigger: Trigger,
     pub dispatcher: Dispatcher,
@@ -89,25 +89,6 @@ pub struct Internal {
 #[derive(Clone, Debug, Deserialize)]
 pub struct Worker {
     pub member: String,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-pub struct Ingest {
-    pub keys: Vec<ApiKey>,
-    pub allow_anonymous_loopback: bool,
-    pub max_body: usize,
-    pub max_array_body: usize,
-    pub max_items: usize,
-    pub max_wait: Ms,
-    pub produce_timeout: Ms,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiKey {
-    pub name: String,
-    pub sha256: String,
-    pub tenants: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -288,22 +269,6 @@ impl Config {
             loopback || !self.internal.token.is_empty(),
             "`internal.listen` is reachable from other machines: set `internal.token`",
         );
-        for key in &self.ingest.keys {
-            need(
-                key.sha256.len() == 64 && key.sha256.bytes().all(|b| b.is_ascii_hexdigit()),
-                &format!(
-                    "`ingest.keys`: sha256 of `{}` must be 64 hex digits",
-                    key.name
-                ),
-            );
-            need(
-                !key.tenants.is_empty(),
-                &format!(
-                    "`ingest.keys`: `{}` names no tenant and could do nothing",
-                    key.name
-                ),
-            );
-        }
         let horizon = self.planner.horizon.0;
         need(
             (60_000..=600_000).contains(&horizon),

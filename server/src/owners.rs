@@ -28,11 +28,18 @@ pub(crate) struct Table {
 impl Table {
     /// Who plans `shard`, if anybody ever said.
     pub(crate) fn owner(&self, shard: Shard) -> Option<Owner> {
-        self.owners.read().unwrap_or_else(PoisonError::into_inner).get(&shard).cloned()
+        self.owners
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&shard)
+            .cloned()
     }
 
     fn set(&self, shard: Shard, owner: Owner) {
-        self.owners.write().unwrap_or_else(PoisonError::into_inner).insert(shard, owner);
+        self.owners
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(shard, owner);
     }
 
     /// Reads the topic on a thread of its own, for as long as the process lives.
@@ -66,7 +73,9 @@ impl Table {
         loop {
             reader.poll(RETRY, &mut events)?;
             for event in events.drain(..) {
-                let LogEvent::Batch { from, records, .. } = event else { continue };
+                let LogEvent::Batch { from, records, .. } = event else {
+                    continue;
+                };
                 for value in records.into_iter().filter_map(|record| record.value) {
                     match Owner::decode(&value) {
                         Ok(owner) => self.set(from.shard, owner),
@@ -92,12 +101,18 @@ pub(crate) async fn say(
         let open = status.owned().open;
         said.retain(|shard, _| open.contains(shard));
         for shard in open {
-            let due = said.get(&shard).is_none_or(|at| at + SAY_AGAIN_MS <= now.mono);
+            let due = said
+                .get(&shard)
+                .is_none_or(|at| at + SAY_AGAIN_MS <= now.mono);
             if !due {
                 continue;
             }
             said.insert(shard, now.mono);
-            let owner = Owner { address: address.clone(), member: member.clone(), at: now.wall };
+            let owner = Owner {
+                address: address.clone(),
+                member: member.clone(),
+                at: now.wall,
+            };
             let record = Outgoing {
                 to: TopicPartition::new(Topic::Owners, shard),
                 key: Some(Bytes::from(shard.0.to_string())),

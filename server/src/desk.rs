@@ -1,0 +1,165 @@
+//! How the door asks planners: the one in this process directly, those of others by HTTP.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use ingest::{Asked, Owners, Unavailable};
+use pipeline::worker::Status;
+use planner::run::Desk;
+use schemas::answer::{ListPage, ListQuery};
+use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView};
+use serde::de::DeserializeOwned;
+
+use crate::internal::{Ask, Remote};
+use crate::owners::Table;
+
+/// Wait before asking again where nobody answered.
+const AGAIN: Duration = Duration::from_millis(50);
+/// A question about a task is asked again for so long while its shard changes hands.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The planner of this process, if it has one.
+#[derive(Clone, Debug)]
+pub(crate) struct Local {
+    /// Answers for the shards it owns.
+    pub(crate) desk: Desk,
+    /// Which those are.
+    pub(crate) status: Arc<Status>,
+}
+
+/// All planners.
+#[derive(Clone, Debug)]
+pub(crate) struct Planners {
+    /// Of this process.
+    pub(crate) local: Option<Local>,
+    /// Of others.
+    pub(crate) table: Table,
+    /// How to ask those.
+    pub(crate) remote: Remote,
+    /// To find the shard of a task.
+    pub(crate) shards: Shards,
+}
+
+impl Planners {
+    fn local(&self, shard: Shard) -> Option<&Desk> {
+        let local = self.local.as_ref()?;
+        local
+            .status
+            .owned()
+            .open
+            .contains(&shard)
+            .then_some(&local.desk)
+    }
+
+    /// Asks whoever owns the shard now.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        shard: Shard,
+        ask: Ask,
+        wait: Duration,
+    ) -> anyhow::Result<T> {
+        let owner = self
+            .table
+            .owner(shard)
+            .context("no planner has said that it owns it")?;
+        self.remote.ask(&owner.address, shard, ask, wait).await
+    }
+
+    async fn answer_of(
+        &self,
+        shard: Shard,
+        request: RequestId,
+        wait: Duration,
+    ) -> Option<CommandAnswer> {
+        let until = Instant::now() + wait;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let ask = Ask::Answer {
+                request: request.to_string(),
+                wait_ms: ms(left),
+            };
+            let answer = match self.local(shard) {
+                Some(desk) => desk.answer(request, left).await,
+                None => match self.ask(shard, ask, left).await {
+                    Ok(answer) => answer,
+                    Err(error) => {
+                        tracing::debug!(error = format!("{error:#}"), shard = shard.0, "no answer");
+                        None
+                    }
+                },
+            };
+            if answer.is_some() || Instant::now() + AGAIN >= until {
+                return answer;
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    async fn get_of(&self, task: TaskKey) -> Result<Option<TaskView>, Unavailable> {
+        let shard = task.shard(self.shards);
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = match self.local(shard) {
+                Some(desk) => desk
+                    .get(shard, task.clone())
+                    .await
+                    .map_err(anyhow::Error::from),
+                None => self.ask(shard, Ask::Get(task.clone()), PATIENCE).await,
+            };
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) if Instant::now() >= until => return Err(unavailable(shard, &error)),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+
+    async fn list_of(&self, shard: Shard, query: ListQuery) -> Result<ListPage, Unavailable> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = match self.local(shard) {
+                Some(desk) => desk
+                    .list(shard, query.clone())
+                    .await
+                    .map_err(anyhow::Error::from),
+                None => self.ask(shard, Ask::List(query.clone()), PATIENCE).await,
+            };
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) if Instant::now() >= until => return Err(unavailable(shard, &error)),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
+impl Owners for Planners {
+    fn answer(
+        &self,
+        shard: Shard,
+        request: RequestId,
+        wait: Duration,
+    ) -> Asked<'_, Option<CommandAnswer>> {
+        Box::pin(self.answer_of(shard, request, wait))
+    }
+
+    fn get(&self, task: TaskKey) -> Asked<'_, Result<Option<TaskView>, Unavailable>> {
+        Box::pin(self.get_of(task))
+    }
+
+    fn list(&self, shard: Shard, query: ListQuery) -> Asked<'_, Result<ListPage, Unavailable>> {
+        Box::pin(self.list_of(shard, query))
+    }
+}
+
+fn unavailable(shard: Shard, error: &anyhow::Error) -> Unavailable {
+    Unavailable {
+        shard,
+        reason: format!("{error:#}"),
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

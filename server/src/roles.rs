@@ -1,0 +1,416 @@
+//! Which stages run here: started in flow order, drained in flow order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use ingest::Door;
+use metrics_exporter_prometheus::PrometheusHandle;
+use pipeline::clock::SystemClock;
+use pipeline::retention::Retention;
+use pipeline::worker::{Phase, Status};
+use pipeline::{Clock, Inbox};
+use planner::run::Desk;
+use schemas::{Role, TenantId, Topic};
+use tokio::net::TcpListener;
+use tokio::runtime::Handle;
+
+use crate::admin::{self, Admin};
+use crate::broker;
+use crate::cli::RoleName;
+use crate::config::Config;
+use crate::desk::{Local, Planners};
+use crate::internal::{self, Remote};
+use crate::owners::{self, Table};
+use crate::telemetry;
+use crate::workers::{Ground, Worker};
+
+/// How often what everybody has read is looked for.
+const SWEEP: Duration = Duration::from_secs(60);
+/// How soon a stage that ended on its own is noticed.
+const WATCH: Duration = Duration::from_millis(500);
+/// Metrics that nobody scrapes are folded so often.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// Runs the roles until SIGTERM or SIGINT, or until one of them cannot go on.
+pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Result<()> {
+    let metrics = telemetry::start_metrics()?;
+    let broker = broker::open(&config)?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let ground = Ground {
+        broker,
+        member: member(&config)?,
+        clock,
+    };
+    let mut process = Process {
+        config,
+        ground,
+        roles,
+        workers: Vec::new(),
+        planner: None,
+    };
+    // Nothing is started before every address is bound: a taken port is said at once.
+    let http = bind("http.listen", &process.config.http.listen).await?;
+    process.start_stages()?;
+    let stop = tokio_stop();
+    let served = process.serve_http(http, metrics, stop.clone()).await;
+    let failed = served.err().or(process.wait(stop.clone()).await.err());
+    stop.stop();
+    let drained = tokio::task::spawn_blocking(move || process.drain()).await?;
+    match failed {
+        Some(error) => Err(error),
+        None => drained,
+    }
+}
+
+struct Process {
+    config: Config,
+    ground: Ground,
+    roles: Vec<RoleName>,
+    workers: Vec<Worker>,
+    planner: Option<Local>,
+}
+
+/// Told once, heard by everybody.
+#[derive(Clone)]
+struct Stop(Arc<tokio::sync::watch::Sender<bool>>);
+
+impl Stop {
+    fn stop(&self) {
+        self.0.send_replace(true);
+    }
+
+    async fn stopped(&self) {
+        let mut heard = self.0.subscribe();
+        // An error would mean that nobody can stop us any more; `self` holds a sender.
+        if heard.wait_for(|stopped| *stopped).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn tokio_stop() -> Stop {
+    Stop(Arc::new(tokio::sync::watch::Sender::new(false)))
+}
+
+impl Process {
+    fn has(&self, role: RoleName) -> bool {
+        self.roles.contains(&role)
+    }
+
+    fn start_stages(&mut self) -> anyhow::Result<()> {
+        if self.has(RoleName::Planner) {
+            self.start_planner()?;
+        }
+        if self.has(RoleName::Trigger) {
+            let config = trigger::Config {
+                lead_ms: self.config.trigger.lead.0,
+                max_fires_per_turn: self.config.trigger.max_fires_per_turn,
+                ..trigger::Config::default()
+            };
+            let factory = trigger::TriggerFactory::new(config);
+            let worker = Worker::start(
+                &self.ground,
+                Role::Trigger,
+                factory,
+                Inbox::new(),
+                |_, _| {},
+            )?;
+            self.workers.push(worker);
+        }
+        if self.has(RoleName::Dispatcher) {
+            self.start_dispatcher()?;
+        }
+        if self.has(RoleName::Archive) && !self.config.archive.url.is_empty() {
+            self.start_archive()?;
+        }
+        Ok(())
+    }
+
+    fn start_planner(&mut self) -> anyhow::Result<()> {
+        let from = &self.config.planner;
+        let intakes = from
+            .intakes
+            .iter()
+            .map(|intake| TenantId::new(&intake.tenant));
+        let config = planner::PlannerConfig {
+            horizon_ms: from.horizon.0,
+            dedup_window_ms: from.dedup_window.0,
+            intakes: intakes.collect::<Result<_, _>>()?,
+            ..planner::PlannerConfig::default()
+        };
+        let inbox = Inbox::new();
+        let desk = Desk::new(inbox.clone());
+        let factory = planner::run::factory(config, &from.data)?;
+        let sink = desk.clone();
+        let worker = Worker::start(
+            &self.ground,
+            Role::Planner,
+            factory,
+            inbox,
+            move |shard, effect| {
+                sink.run(shard, effect);
+            },
+        )?;
+        self.planner = Some(Local {
+            desk,
+            status: Arc::clone(&worker.status),
+        });
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    fn start_dispatcher(&mut self) -> anyhow::Result<()> {
+        let from = &self.config.dispatcher;
+        let config = dispatcher::Config {
+            max_open: from.max_open_calls,
+            lead_ms: self.config.trigger.lead.0,
+            skew_bound_ms: from.skew_bound.0,
+            connect_timeout_ms: from.connect_timeout.0,
+            allow_loopback: from.allow_loopback,
+            allow_private: from.allow_private,
+            journal: (!from.journal.is_empty()).then(|| from.journal.clone().into()),
+            ..dispatcher::Config::default()
+        };
+        let inbox = Inbox::new();
+        let clock = Arc::clone(&self.ground.clock);
+        let caller =
+            dispatcher::run::Caller::new(&config, clock, inbox.clone(), Handle::current())?;
+        let factory = dispatcher::DispatcherFactory::new(config, dispatcher::run::seed());
+        let worker = Worker::start(
+            &self.ground,
+            Role::Dispatcher,
+            factory,
+            inbox,
+            move |shard, effect| {
+                caller.run(shard, effect);
+            },
+        )?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    fn start_archive(&mut self) -> anyhow::Result<()> {
+        let from = &self.config.archive;
+        let config = archive::Config {
+            batch_rows: from.batch_rows,
+            batch_age_ms: from.batch_age.0,
+            ..archive::Config::default()
+        };
+        let inbox = Inbox::new();
+        let writer = archive::run::Writer::new(&from.url, inbox.clone(), Handle::current());
+        let clock = Arc::clone(&self.ground.clock);
+        tokio::spawn(writer.clone().maintain(clock, from.retention_days));
+        let factory = archive::ArchiveFactory::new(config);
+        let worker = Worker::start(
+            &self.ground,
+            Role::Archive,
+            factory,
+            inbox,
+            move |shard, effect| {
+                writer.run(shard, effect);
+            },
+        )?;
+        self.workers.push(worker);
+        Ok(())
+    }
+
+    /// The door and what the process says about itself, and where planners answer other processes.
+    async fn serve_http(
+        &self,
+        http: TcpListener,
+        metrics: PrometheusHandle,
+        stop: Stop,
+    ) -> anyhow::Result<()> {
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
+        let stages: Vec<(Role, Arc<Status>)> = self
+            .workers
+            .iter()
+            .map(|worker| (worker.role, Arc::clone(&worker.status)))
+            .collect();
+        let mut router = admin::router(Admin {
+            stages: Arc::new(stages),
+            metrics,
+        });
+        if self.has(RoleName::Ingest) {
+            router = router.merge(self.door(http.local_addr()?)?);
+        }
+        tracing::info!(address = %http.local_addr()?, "listening");
+        let config = self.config.ingest.clone();
+        let heard = stop.clone();
+        tokio::spawn(async move {
+            ingest::serve(http, router, &config, heard.stopped()).await;
+        });
+        if let Some(local) = &self.planner {
+            self.serve_planner(local, stop).await?;
+        }
+        tokio::spawn(sweep(
+            self.ground.clone(),
+            self.sweeps(),
+            self.archives(),
+            self.keep_ms(),
+        ));
+        Ok(())
+    }
+
+    fn door(&self, listen: SocketAddr) -> anyhow::Result<Router> {
+        let table = Table::default();
+        table
+            .follow(&self.ground)
+            .context("cannot start reading owners")?;
+        let planners = Planners {
+            local: self.planner.clone(),
+            table,
+            remote: Remote::new(&self.config.internal.token),
+            shards: self.ground.broker.shards(),
+        };
+        let door = Door::new(
+            self.config.ingest.clone(),
+            listen,
+            self.ground.broker.shards(),
+            self.ground.broker.producer()?,
+            Arc::new(planners),
+        )?;
+        Ok(ingest::router(door))
+    }
+
+    async fn serve_planner(&self, local: &Local, stop: Stop) -> anyhow::Result<()> {
+        let config = &self.config.internal;
+        let listener = bind("internal.listen", &config.listen).await?;
+        let address = match config.advertise.as_str() {
+            "" => listener.local_addr()?.to_string(),
+            advertised => advertised.to_owned(),
+        };
+        let router = internal::router(local.desk.clone(), &config.token);
+        let limits = self.config.ingest.clone();
+        tokio::spawn(async move {
+            ingest::serve(listener, router, &limits, stop.stopped()).await;
+        });
+        tokio::spawn(owners::say(
+            Arc::clone(&local.status),
+            self.ground.broker.producer()?,
+            Arc::clone(&self.ground.clock),
+            address,
+            self.ground.member.clone(),
+        ));
+        Ok(())
+    }
+
+    /// The topics this process looks after: those whose first reader runs here.
+    fn sweeps(&self) -> Vec<Topic> {
+        let here: Vec<Role> = self.workers.iter().map(|worker| worker.role).collect();
+        let intakes = (0..self.config.planner.intakes.len())
+            .filter_map(|n| u16::try_from(n).ok())
+            .map(Topic::Intake);
+        Topic::all()
+            .chain(intakes)
+            .filter(|topic| {
+                topic
+                    .readers()
+                    .first()
+                    .is_some_and(|role| here.contains(role))
+            })
+            .collect()
+    }
+
+    fn archives(&self) -> bool {
+        !self.config.archive.url.is_empty()
+    }
+
+    fn keep_ms(&self) -> u64 {
+        self.config.log.keep_window.0
+    }
+
+    /// Until a signal, or until a stage ended on its own.
+    async fn wait(&self, stop: Stop) -> anyhow::Result<()> {
+        let mut terminate =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let watch = async {
+            loop {
+                tokio::time::sleep(WATCH).await;
+                let gone = self
+                    .workers
+                    .iter()
+                    .find(|worker| worker.status.phase() == Phase::Stopped)
+                    .map(|worker| worker.role.name());
+                if let Some(role) = gone {
+                    return role;
+                }
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            result = tokio::signal::ctrl_c() => {
+                result?;
+                tracing::info!("interrupted: draining");
+            }
+            () = stop.stopped() => {}
+            role = watch => anyhow::bail!("the {role} stopped on its own"),
+        }
+        Ok(())
+    }
+
+    /// In flow order, so that what one stage still emits the next still takes.
+    fn drain(self) -> anyhow::Result<()> {
+        let mut failed = None;
+        for worker in self.workers {
+            if let Err(error) = worker.stop() {
+                failed = Some(error);
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+/// Removes what everybody has read, for as long as the process lives.
+async fn sweep(ground: Ground, topics: Vec<Topic>, archives: bool, keep_ms: u64) {
+    let retention = Arc::new(std::sync::Mutex::new(Retention::new(keep_ms)));
+    loop {
+        tokio::time::sleep(SWEEP).await;
+        let (ground, topics, retention) = (ground.clone(), topics.clone(), Arc::clone(&retention));
+        let swept = tokio::task::spawn_blocking(move || {
+            // A deployment without an archive has no archive to wait for.
+            let readers = |topic: Topic| {
+                let of = topic.readers().iter().copied();
+                of.filter(|role| archives || *role != Role::Archive)
+                    .collect()
+            };
+            let mut retention = retention
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mono = ground.clock.now().mono;
+            let broker = ground.broker.as_ref();
+            let shards = broker.shards();
+            pipeline::retention::sweep(broker, shards, &topics, &readers, &mut retention, mono)
+        });
+        match swept.await {
+            Ok(Ok(cut)) => tracing::debug!(cut, "partitions cut"),
+            Ok(Err(error)) => tracing::warn!(%error, "retention; trying again"),
+            Err(error) => tracing::error!(%error, "retention"),
+        }
+    }
+}
+
+async fn bind(option: &str, address: &str) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address)
+        .await
+        .with_context(|| format!("cannot listen on `{address}` (`{option}`)"))
+}
+
+/// Stable across restarts: configured, or the host's name.
+fn member(config: &Config) -> anyhow::Result<String> {
+    if !config.worker.member.is_empty() {
+        return Ok(config.worker.member.clone());
+    }
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .context("cannot read the host's name; set `worker.member`")?;
+    Ok(name.trim().to_owned())
+}
