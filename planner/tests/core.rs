@@ -307,7 +307,7 @@ fn later_commands_fold_into_the_wish() {
              register a 20s     =>
              register a 30s     => 5 conflict
              run a              => 6 conflict
-             go                 => 2 cancelled, 3 created, 4 created
+             go                 => 2 cancelled, 3 created, 4 unchanged
              wheel              => a#1",
         ),
         (

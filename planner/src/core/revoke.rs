@@ -212,7 +212,13 @@ impl<S: Store> PlannerCore<S> {
                 answer
             }
         };
-        self.answer_all(successor.awaiters, &answer);
+        let mut awaiters = successor.awaiters.into_iter();
+        self.answer(awaiters.next(), answer.clone());
+        let rest = match answer {
+            CommandAnswer::Created { version, due } => CommandAnswer::Unchanged { version, due },
+            other => other,
+        };
+        self.answer_all(awaiters.collect(), &rest);
     }
 }
 

@@ -1,14 +1,15 @@
 //! A trigger and a dispatcher as small as can be: they read the bucket topics in order, count, and
 //! decide revokes and recalls by the rules of the protocol.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use pipeline::Record;
 use schemas::bucket::{Revoke, Seal};
 use schemas::outcome::{Again, Answer, Decision, Drained, End, Ended, Phases, Recalled, Taken};
 use schemas::{
-    BucketRecord, FireId, Instance, Millis, OutcomeRecord, Placement, Slot, TaskId, Topic, Work,
+    BucketRecord, CommandAnswer, FireId, Instance, Millis, OutcomeRecord, Placement, Slot, TaskId,
+    Topic, Work,
 };
 
 #[derive(Default)]
@@ -24,6 +25,12 @@ pub(crate) struct Behind {
     outcomes: Vec<OutcomeRecord>,
     /// Every (fire id, leg) that ever fired.
     pub(crate) fired: Vec<(FireId, u32)>,
+    /// Every firing ever planted, by task.
+    known: BTreeMap<TaskId, BTreeSet<FireId>>,
+    /// Tasks that were ever called.
+    called: BTreeSet<TaskId>,
+    /// Firings of which `cancelled` was said.
+    banned: BTreeSet<FireId>,
 }
 
 struct Ledger {
@@ -66,6 +73,8 @@ impl Behind {
                 let ledger = self.ledger(slot, placement.instance);
                 assert!(!ledger.sealed, "T5: behind its seal: {placement:?}");
                 ledger.placements += 1;
+                let id = Work::decode(&body).unwrap().0.task.id;
+                self.known.entry(id).or_default().insert(placement.fire_id);
                 self.wheel.push((placement, body));
             }
             BucketRecord::Revoke(revoke) => self.revoke(slot, &revoke, now),
@@ -190,7 +199,24 @@ impl Behind {
 
     pub(crate) fn begin(&mut self, id: &TaskId) {
         let at = self.in_open(id);
+        let fire_id = self.open[at].0.fire_id;
+        assert!(!self.banned.contains(&fire_id), "T4: `{id}` was cancelled");
+        self.called.insert(id.clone());
         self.open[at].2 = true;
+    }
+
+    /// What the planner said of a task must be true, and stay so.
+    pub(crate) fn told(&mut self, id: &TaskId, answer: &CommandAnswer) {
+        match answer {
+            CommandAnswer::Cancelled => {
+                let known = self.known.get(id).into_iter().flatten();
+                self.banned.extend(known.copied());
+            }
+            CommandAnswer::TooLate => {
+                assert!(self.called.contains(id), "T4: `{id}` was never called");
+            }
+            _ => {}
+        }
     }
 
     /// The leg ends so.

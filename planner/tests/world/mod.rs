@@ -41,6 +41,7 @@ pub(crate) struct World {
     /// Why the core stands still, if it does.
     pub(crate) broken: Option<String>,
     requests: u128,
+    asked: BTreeMap<u128, TaskId>,
 }
 
 impl World {
@@ -66,6 +67,7 @@ impl World {
             keep_answers: false,
             broken: None,
             requests: 0,
+            asked: BTreeMap::new(),
         }
     }
 
@@ -108,6 +110,9 @@ impl World {
     /// Appends a command with a request of its own; tells its number.
     pub(crate) fn ask(&mut self, topic: Topic, json: &serde_json::Value) -> u128 {
         self.requests += 1;
+        if let Some(id) = json["id"].as_str() {
+            self.asked.insert(self.requests, TaskId::new(id).unwrap());
+        }
         let request = format!("{:032x}", self.requests);
         let header = (REQUEST_HEADER.to_owned(), Bytes::from(request));
         let value = Bytes::from(serde_json::to_vec(json).unwrap());
@@ -273,6 +278,9 @@ impl World {
             let Effect::Answer { request, answer } = effect else {
                 panic!("only answers wait for a commit: {effect:?}");
             };
+            if let Some(id) = self.asked.get(&request.0) {
+                self.behind.told(id, &answer);
+            }
             self.answers.push((request.0, answer));
         }
         true
