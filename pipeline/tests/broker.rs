@@ -14,6 +14,8 @@ mod speed;
 mod support;
 #[path = "broker/topics.rs"]
 mod topics;
+#[path = "broker/turmoil.rs"]
+mod turmoil;
 #[path = "broker/undecided.rs"]
 mod undecided;
 
