@@ -99,18 +99,26 @@ impl<F: Factory> Driver<F> {
     #[must_use]
     pub fn idle_for(&self) -> Duration {
         let now = self.clock.now();
-        let mut ms = HEARTBEAT_MS.saturating_sub(now.mono.saturating_sub(self.last_full_turn));
+        let mut ms = HEARTBEAT_MS;
+        // While a commit is on its way its end wakes the worker: no turn can be cut before.
+        let heartbeat = HEARTBEAT_MS.saturating_sub(now.mono.saturating_sub(self.last_full_turn));
         for (_, owned) in self.owned.iter() {
-            match &owned.core {
-                Some(core) => {
-                    if let Some(at) = core.poll_timeout() {
-                        ms = ms.min(at.since(now.wall));
-                    }
-                    if self.flight.is_none() && core.wants_turn(now) {
-                        ms = 0;
-                    }
+            let Some(core) = &owned.core else {
+                ms = ms.min(owned.open_at.saturating_sub(now.mono));
+                continue;
+            };
+            if let Some(at) = core.poll_timeout() {
+                ms = ms.min(at.since(now.wall));
+            }
+            if self.flight.is_none() && owned.leaving != Some(Leaving::LastTurn) {
+                ms = ms.min(heartbeat);
+                let drained = match owned.leaving {
+                    Some(Leaving::Draining(until)) => core.is_idle() || until <= now.mono,
+                    _ => false,
+                };
+                if drained || core.wants_turn(now) {
+                    ms = 0;
                 }
-                None => ms = ms.min(owned.open_at.saturating_sub(now.mono)),
             }
         }
         if self.inbox.is_empty() {
