@@ -2,6 +2,7 @@
 
 mod admit;
 mod answer;
+mod change;
 mod command;
 mod forget;
 pub(crate) mod index;

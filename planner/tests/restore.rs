@@ -1,5 +1,7 @@
 //! A table rebuilt is the table that was: from the store, from the changelog, from a compacted one.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 mod world;
 
 use std::collections::BTreeMap;

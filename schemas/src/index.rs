@@ -8,6 +8,8 @@
 //! |---|---|
 //! | `t` tenant 0 id | [`TaskRow`], with the definition behind it unless that is kept apart |
 //! | `d` tenant 0 id | the definition, where it is larger than [`INLINE_MAX`] |
+//! | `p` tenant 0 id | the definition of the task's wished plan, where it is larger than that |
+//! | `s` tenant 0 id | the definition of its successor, where it is larger than that |
 //! | `u` tenant 0 id | [`Mark`]: a cancel met no such task |
 //! | `r` slot | [`RingRow`] |
 //! | `f` topic 0 partition | [`Forwarded`] |
@@ -41,6 +43,10 @@ pub enum TableKey {
     Task(TaskKey),
     /// A task's definition, where it is kept apart.
     Definition(TaskKey),
+    /// The definition of a task's wished plan, where it is kept apart.
+    Plan(TaskKey),
+    /// The definition of a task's successor, where it is kept apart.
+    Successor(TaskKey),
     /// That a cancel met no such task.
     Mark(TaskKey),
     /// A slot of the ring.
@@ -166,14 +172,14 @@ pub struct Plan {
     pub leg_due: Millis,
     /// The firing goes on under its name, rather than a new one taking its place.
     pub keep: bool,
-    /// As by [`encode_definition`].
+    /// As by [`encode_definition`]; empty where it stands apart.
     pub definition: Bytes,
 }
 
 /// A register that waits until the cancel before it is decided.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Successor {
-    /// As by [`encode_definition`].
+    /// As by [`encode_definition`]; empty where it stands apart.
     pub definition: Bytes,
     /// As in [`TaskRow`].
     pub content: [u8; 16],
@@ -309,6 +315,8 @@ impl TableKey {
         match self {
             Self::Task(task) => named(b't', task),
             Self::Definition(task) => named(b'd', task),
+            Self::Plan(task) => named(b'p', task),
+            Self::Successor(task) => named(b's', task),
             Self::Mark(task) => named(b'u', task),
             Self::Ring(slot) => Bytes::copy_from_slice(&[b'r', slot.0]),
             Self::Forwarded(topic, shard) => {

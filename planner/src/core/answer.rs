@@ -10,6 +10,11 @@ use crate::event::Effect;
 use crate::metrics;
 use crate::store::Store;
 
+/// Of a record that was not understood at most so many bytes are kept, and of the reason so many
+/// characters: the letter must fit what a broker takes at once.
+const MOST_KEPT: usize = 1_000_000;
+const LONGEST_REASON: usize = 2_000;
+
 /// Why there is no answer yet or what it is.
 pub(super) type Verdict = Option<CommandAnswer>;
 
@@ -37,13 +42,13 @@ impl<S: Store> PlannerCore<S> {
     ) {
         let key = task.as_ref().map(|task| Bytes::from(task.routing_key()));
         let letter = DeadLetter {
-            reason,
+            reason: reason.chars().take(LONGEST_REASON).collect(),
             role: schemas::Role::Planner.name().to_owned(),
             origin,
             task,
             fire_id: None,
             at: self.now,
-            original,
+            original: original.slice(..original.len().min(MOST_KEPT)),
         };
         self.write(Topic::DeadLetters, key, letter.encode());
         ::metrics::counter!(metrics::DEAD_LETTERS).increment(1);

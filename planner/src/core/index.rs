@@ -4,17 +4,22 @@
 //! carry them. After a crash an order may name a task that has moved on: whoever follows an order
 //! checks the row.
 
-use bytes::{Bytes, BytesMut};
+mod restore;
+mod task;
+
+use bytes::Bytes;
 use pipeline::{Outgoing, TopicPartition};
 use schemas::index::{
-    Forwarded, Mark, Meta, Phase, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named, parse_name,
-    put_name,
+    Forwarded, INLINE_MAX, Mark, Meta, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named,
+    parse_name,
 };
-use schemas::{DecodeError, FireId, Millis, Shard, Slot, TaskKey, Topic};
+use schemas::{DecodeError, FireId, Shard, Slot, TaskKey, Topic};
 
-use super::overlay::{ENDED, Overlay, REVOKED, Scan, StoreFacts, WAITING, timed, timed_parts};
+use super::overlay::{ENDED, Overlay, Scan, StoreFacts, WAITING};
 use crate::error::StoreError;
 use crate::store::Store;
+use task::{DefinitionAt, Order, revoked_key, task_of, wished};
+pub(crate) use task::{Task, timed_key, timed_key_parts};
 
 /// The table of one shard.
 pub(crate) struct Table<S> {
@@ -23,82 +28,6 @@ pub(crate) struct Table<S> {
     sequence: u64,
     /// The last number of an index record that was cut or applied.
     written: u64,
-}
-
-/// One task, taken out to be changed and saved again.
-#[derive(Clone, Debug)]
-pub(crate) struct Task {
-    pub(crate) key: TaskKey,
-    pub(crate) row: TaskRow,
-    definition: DefinitionAt,
-    was: Option<Was>,
-}
-
-#[derive(Clone, Debug)]
-enum DefinitionAt {
-    /// Behind the row.
-    Inline(Bytes),
-    /// Under its own key, as stored.
-    Apart,
-    /// To be put under its own key.
-    NewApart(Bytes),
-}
-
-/// What stands in the table for a task as it was loaded.
-#[derive(Clone, Copy, Debug)]
-struct Was {
-    order: Order,
-    apart: bool,
-}
-
-/// The orders a row stands in.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Order {
-    waiting: Option<Millis>,
-    ended: Option<Millis>,
-    revoked: Option<FireId>,
-}
-
-impl Order {
-    fn of(row: &TaskRow) -> Self {
-        Self {
-            waiting: (row.phase == Phase::Waiting).then_some(row.firing.leg_due),
-            ended: match row.phase {
-                Phase::Ended { at, .. } => Some(at),
-                _ => None,
-            },
-            revoked: row.revoking().then_some(row.firing.fire_id),
-        }
-    }
-}
-
-impl Task {
-    /// A task that is not in the table yet, or takes the place of one.
-    pub(crate) fn new(
-        key: TaskKey,
-        row: TaskRow,
-        definition: Bytes,
-        instead: Option<&Self>,
-    ) -> Self {
-        let mut task = Self {
-            key,
-            row,
-            definition: DefinitionAt::Inline(Bytes::new()),
-            was: instead.and_then(|task| task.was),
-        };
-        task.define(definition);
-        task
-    }
-
-    /// Gives it another definition.
-    pub(crate) fn define(&mut self, definition: Bytes) {
-        self.row.apart = definition.len() > schemas::index::INLINE_MAX;
-        self.definition = if self.row.apart {
-            DefinitionAt::NewApart(definition)
-        } else {
-            DefinitionAt::Inline(definition)
-        };
-    }
 }
 
 impl<S: Store> Table<S> {
@@ -158,7 +87,24 @@ impl<S: Store> Table<S> {
     pub(crate) fn load(&mut self, key: &TaskKey) -> Option<Task> {
         let bytes = self.rows.get(&named(b't', key))?;
         let (row, inline) = self.understood(TaskRow::decode(&bytes))?;
-        Some(task_of(key.clone(), row, inline))
+        let mut task = task_of(key.clone(), row, inline);
+        for (prefix, definition) in wished(&mut task.row) {
+            if let Some(definition) = definition.filter(|definition| definition.is_empty()) {
+                *definition = self.kept_apart(prefix, key)?;
+            }
+        }
+        Some(task)
+    }
+
+    /// A definition that stands under its own key.
+    fn kept_apart(&mut self, prefix: u8, key: &TaskKey) -> Option<Bytes> {
+        let found = self.rows.get(&named(prefix, key));
+        if found.is_none() {
+            let problem = format!("task `{key}` has none under `{}`", char::from(prefix));
+            let error = StoreError::new("find a definition in", problem);
+            self.rows.break_with(error);
+        }
+        found
     }
 
     /// As of the last commit, with its definition.
@@ -184,27 +130,26 @@ impl<S: Store> Table<S> {
     pub(crate) fn definition(&mut self, task: &Task) -> Option<Bytes> {
         match &task.definition {
             DefinitionAt::Inline(bytes) | DefinitionAt::NewApart(bytes) => Some(bytes.clone()),
-            DefinitionAt::Apart => {
-                let found = self.rows.get(&named(b'd', &task.key));
-                if found.is_none() {
-                    self.rows.break_with(StoreError::new(
-                        "find a definition in",
-                        format!("task `{}` has none", task.key),
-                    ));
-                }
-                found
-            }
+            DefinitionAt::Apart => self.kept_apart(b'd', &task.key),
         }
     }
 
     pub(crate) fn save(&mut self, task: Task) {
         let Task {
             key,
-            row,
+            mut row,
             definition,
             was,
         } = task;
         let order = Order::of(&row);
+        let were = was.map_or([false; 2], |was| [was.plan_apart, was.successor_apart]);
+        for ((prefix, definition), was_apart) in wished(&mut row).into_iter().zip(were) {
+            match definition.filter(|definition| definition.len() > INLINE_MAX) {
+                Some(large) => self.rows.put(named(prefix, &key), std::mem::take(large)),
+                None if was_apart => self.rows.remove(named(prefix, &key)),
+                None => {}
+            }
+        }
         self.reorder(&key, was.map(|was| was.order).unwrap_or_default(), order);
         if was.is_some_and(|was| was.apart) && !row.apart {
             self.rows.remove(named(b'd', &key));
@@ -226,6 +171,7 @@ impl<S: Store> Table<S> {
             return;
         };
         self.reorder(&key, was.order, Order::default());
+        // What ended has no wish: nothing else of it stands apart.
         if was.apart {
             self.rows.remove(named(b'd', &key));
         }
@@ -345,78 +291,6 @@ impl<S: Store> Table<S> {
         self.rows.flush(Some(facts));
     }
 
-    /// Applies an index record read back, unless the store has it. Every order of the row is
-    /// written, even where it did not change: a store that was torn may lack it.
-    pub(crate) fn restore(&mut self, key: Bytes, value: Option<Bytes>, sequence: u64) -> bool {
-        if sequence <= self.written {
-            return false;
-        }
-        self.written = sequence;
-        self.sequence = sequence;
-        match key.first() {
-            Some(b't') => self.restore_task(&key, value.as_ref()),
-            Some(b'u') => self.restore_mark(&key, value.as_ref()),
-            _ => {}
-        }
-        match value {
-            Some(value) => self.rows.put(key, value),
-            None => self.rows.remove(key),
-        }
-        true
-    }
-
-    fn restore_task(&mut self, key: &[u8], value: Option<&Bytes>) {
-        let Some(name) = key.get(1..).and_then(parse_name) else {
-            return;
-        };
-        let old = self.rows.get(key);
-        let old = old.and_then(|bytes| self.understood(TaskRow::decode(&bytes)));
-        if let Some((old, _)) = old {
-            self.reorder(&name, Order::of(&old), Order::default());
-        }
-        let new = value.and_then(|bytes| self.understood(TaskRow::decode(bytes)));
-        if let Some((new, _)) = new {
-            self.reorder(&name, Order::default(), Order::of(&new));
-        }
-    }
-
-    fn restore_mark(&mut self, key: &[u8], value: Option<&Bytes>) {
-        let Some(name) = key.get(1..).and_then(parse_name) else {
-            return;
-        };
-        if let Some(old) = self.mark(&name) {
-            self.rows.remove(timed_key(ENDED, old.until, b'u', &name));
-        }
-        let new = value.and_then(|bytes| self.understood(Mark::decode(bytes)));
-        if let Some(new) = new {
-            self.rows
-                .put(timed_key(ENDED, new.until, b'u', &name), Bytes::new());
-        }
-    }
-
-    /// What restoring gathered goes into the store.
-    pub(crate) fn settle(&mut self, offset: i64, now: Millis) {
-        self.rows.cut().for_each(drop);
-        self.rows.flush(Some(StoreFacts {
-            sequence: self.written,
-            offset,
-            written_at: now,
-        }));
-    }
-
-    /// Takes that numbers up to `sequence` were given, whatever the rows say.
-    pub(crate) fn not_below(&mut self, sequence: u64) {
-        self.written = self.written.max(sequence);
-        self.sequence = self.sequence.max(sequence);
-    }
-
-    /// Forgets the store: all is to be read again.
-    pub(crate) fn wipe(&mut self) {
-        self.rows.wipe();
-        self.sequence = 0;
-        self.written = 0;
-    }
-
     pub(crate) fn understood<T>(&mut self, row: Result<T, DecodeError>) -> Option<T> {
         match row {
             Ok(row) => Some(row),
@@ -436,44 +310,4 @@ fn index_record(to: TopicPartition, key: &Bytes, value: Option<&Bytes>, sequence
         value: value.cloned(),
         headers: vec![(SEQUENCE_HEADER.to_owned(), number)],
     }
-}
-
-fn task_of(key: TaskKey, row: TaskRow, inline: Bytes) -> Task {
-    let was = Some(Was {
-        order: Order::of(&row),
-        apart: row.apart,
-    });
-    let definition = if row.apart {
-        DefinitionAt::Apart
-    } else {
-        DefinitionAt::Inline(inline)
-    };
-    Task {
-        key,
-        row,
-        definition,
-        was,
-    }
-}
-
-/// `prefix` time `sort` tenant 0 id.
-pub(crate) fn timed_key(prefix: u8, time: Millis, sort: u8, key: &TaskKey) -> Bytes {
-    let mut name = BytesMut::with_capacity(64);
-    name.extend_from_slice(&[sort]);
-    put_name(&mut name, key);
-    timed(prefix, time, &name)
-}
-
-/// The time, sort and task of a [`timed_key`].
-pub(crate) fn timed_key_parts(key: &[u8]) -> Option<(Millis, u8, TaskKey)> {
-    let (time, name) = timed_parts(key)?;
-    let (sort, name) = name.split_first()?;
-    Some((time, *sort, parse_name(name)?))
-}
-
-fn revoked_key(fire_id: FireId) -> Bytes {
-    let mut out = BytesMut::with_capacity(17);
-    out.extend_from_slice(&[REVOKED]);
-    out.extend_from_slice(&fire_id.0);
-    out.freeze()
 }

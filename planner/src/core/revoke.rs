@@ -13,7 +13,8 @@ use schemas::{BucketRecord, CommandAnswer, Definition, Instance, RequestId, Task
 use super::PlannerCore;
 use super::admit::Asked;
 use super::answer::{Verdict, conflict, refused};
-use super::command::{Change, same_or_conflict, unchanged, version_of};
+use super::change::Change;
+use super::command::{same_or_conflict, unchanged, version_of};
 use super::index::Task;
 use crate::metrics;
 use crate::store::Store;

@@ -1,0 +1,84 @@
+//! The table out of its changelog.
+
+use bytes::Bytes;
+use schemas::Millis;
+use schemas::index::{Mark, TaskRow, parse_name};
+
+use super::Table;
+use super::task::{Order, timed_key};
+use crate::core::overlay::{ENDED, StoreFacts};
+use crate::store::Store;
+
+impl<S: Store> Table<S> {
+    /// Applies an index record read back, unless the store has it. Every order of the row is
+    /// written, even where it did not change: a store that was torn may lack it.
+    pub(crate) fn restore(&mut self, key: Bytes, value: Option<Bytes>, sequence: u64) -> bool {
+        if sequence <= self.written {
+            return false;
+        }
+        self.written = sequence;
+        self.sequence = sequence;
+        match key.first() {
+            Some(b't') => self.restore_task(&key, value.as_ref()),
+            Some(b'u') => self.restore_mark(&key, value.as_ref()),
+            _ => {}
+        }
+        match value {
+            Some(value) => self.rows.put(key, value),
+            None => self.rows.remove(key),
+        }
+        true
+    }
+
+    fn restore_task(&mut self, key: &[u8], value: Option<&Bytes>) {
+        let Some(name) = key.get(1..).and_then(parse_name) else {
+            return;
+        };
+        let old = self.rows.get(key);
+        let old = old.and_then(|bytes| self.understood(TaskRow::decode(&bytes)));
+        if let Some((old, _)) = old {
+            self.reorder(&name, Order::of(&old), Order::default());
+        }
+        let new = value.and_then(|bytes| self.understood(TaskRow::decode(bytes)));
+        if let Some((new, _)) = new {
+            self.reorder(&name, Order::default(), Order::of(&new));
+        }
+    }
+
+    fn restore_mark(&mut self, key: &[u8], value: Option<&Bytes>) {
+        let Some(name) = key.get(1..).and_then(parse_name) else {
+            return;
+        };
+        if let Some(old) = self.mark(&name) {
+            self.rows.remove(timed_key(ENDED, old.until, b'u', &name));
+        }
+        let new = value.and_then(|bytes| self.understood(Mark::decode(bytes)));
+        if let Some(new) = new {
+            self.rows
+                .put(timed_key(ENDED, new.until, b'u', &name), Bytes::new());
+        }
+    }
+
+    /// What restoring gathered goes into the store.
+    pub(crate) fn settle(&mut self, offset: i64, now: Millis) {
+        self.rows.cut().for_each(drop);
+        self.rows.flush(Some(StoreFacts {
+            sequence: self.written,
+            offset,
+            written_at: now,
+        }));
+    }
+
+    /// Takes that numbers up to `sequence` were given, whatever the rows say.
+    pub(crate) fn not_below(&mut self, sequence: u64) {
+        self.written = self.written.max(sequence);
+        self.sequence = self.sequence.max(sequence);
+    }
+
+    /// Forgets the store: all is to be read again.
+    pub(crate) fn wipe(&mut self) {
+        self.rows.wipe();
+        self.sequence = 0;
+        self.written = 0;
+    }
+}
