@@ -17,6 +17,8 @@ pub(crate) struct Owned<S> {
     pub(crate) core: Option<S>,
     /// What is being read for it.
     pub(crate) reads: BTreeSet<Topic>,
+    /// Whose ends it asked for and was not told yet.
+    pub(crate) ends: BTreeSet<Topic>,
     /// Not to be opened before this, monotonic ms.
     pub(crate) open_at: u64,
     /// Set while it is being given up.
@@ -47,6 +49,7 @@ impl<S> Assignment<S> {
             Owned {
                 core: None,
                 reads: BTreeSet::new(),
+                ends: BTreeSet::new(),
                 open_at: 0,
                 leaving: None,
                 in_flight: false,

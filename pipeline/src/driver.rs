@@ -5,7 +5,8 @@
 //! commit fails, or may have, everything since the last one is dropped: cores are state machines over
 //! the log and are rebuilt from it.
 
-use std::collections::BTreeMap;
+mod ownership;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,12 +19,11 @@ use crate::inbox::Inbox;
 use crate::log::{Log, LogEvent};
 use crate::metrics;
 use crate::record::{Position, TopicPartition};
-use crate::stage::{Ask, Factory, Opening, Stage};
+use crate::stage::{Ask, Factory, Stage};
+use ownership::leave;
 
 /// Ownership is proved, and positions that only moved are committed, at least this often.
 const HEARTBEAT_MS: u64 = 1_000;
-/// What is open when a shard is taken away has so long to end and be committed.
-const DRAIN_MS: u64 = 5_000;
 /// Wait before asking again for what was not available.
 const RETRY_MS: u64 = 10;
 
@@ -51,6 +51,9 @@ pub struct Driver<F: Factory> {
 struct Flight<E> {
     after: Vec<(Shard, E)>,
     cut_at: u64,
+    /// The cores it was cut from are gone: its result is nobody's, but until it comes no other may
+    /// begin.
+    orphaned: bool,
 }
 
 impl<F: Factory> Driver<F> {
@@ -149,11 +152,11 @@ impl<F: Factory> Driver<F> {
         self.owned.len()
     }
 
-    /// The shards whose cores are at work.
+    /// The shards whose cores are at work and ready for it.
     pub fn open_shards(&self) -> impl Iterator<Item = Shard> {
         self.owned
             .iter()
-            .filter(|(_, owned)| owned.core.is_some())
+            .filter(|(_, owned)| owned.core.as_ref().is_some_and(Stage::is_ready))
             .map(|(shard, _)| shard)
     }
 
@@ -202,7 +205,8 @@ impl<F: Factory> Driver<F> {
                 core.handle_timeout(now);
             }
         }
-        self.answer_asks(now)?;
+        self.answer_asks()?;
+        self.tell_ends(now)?;
         self.run_effects(sink);
         self.commit_turn(now)?;
         self.release_drained();
@@ -240,6 +244,9 @@ impl<F: Factory> Driver<F> {
             }
             LogEvent::Committed { proven_at } => self.handle_committed(proven_at, now, sink),
             LogEvent::Failed(error) => {
+                if self.flight.take().is_some_and(|flight| flight.orphaned) {
+                    return Ok(());
+                }
                 tracing::warn!(role = self.role.name(), %error, "turn failed");
                 return Err(error);
             }
@@ -247,20 +254,8 @@ impl<F: Factory> Driver<F> {
         Ok(())
     }
 
-    fn handle_revoked(&mut self, shard: Shard, lost: bool, now: Now) {
-        let Some(owned) = self.owned.get_mut(shard) else {
-            self.log.release(&[shard]);
-            return;
-        };
-        if lost || owned.core.is_none() {
-            self.give_up(shard);
-        } else {
-            leave(owned, now);
-        }
-    }
-
     fn handle_committed(&mut self, proven_at: u64, now: Now, sink: &mut Sink<'_, Effect<F>>) {
-        let Some(flight) = self.flight.take() else {
+        let Some(flight) = self.flight.take().filter(|flight| !flight.orphaned) else {
             return;
         };
         let role = self.role.name();
@@ -288,55 +283,7 @@ impl<F: Factory> Driver<F> {
         }
     }
 
-    fn open_shards_now(&mut self, now: Now) -> Result<(), LogError> {
-        for shard in self.owned.to_open(now.mono) {
-            match self.open(shard, now) {
-                Ok(()) => {}
-                Err(LogError::Retry(reason)) => {
-                    tracing::debug!(role = self.role.name(), shard = shard.0, reason, "not yet");
-                    if let Some(owned) = self.owned.get_mut(shard) {
-                        owned.open_at = now.mono + RETRY_MS;
-                    }
-                }
-                Err(other) => return Err(other),
-            }
-        }
-        Ok(())
-    }
-
-    /// Committed positions first, and stable ones: only then is the predecessor known to be fenced
-    /// off, and the ends known to hold everything it wrote.
-    fn open(&mut self, shard: Shard, now: Now) -> Result<(), LogError> {
-        let topics = self.factory.topics();
-        let of: Vec<_> = topics
-            .iter()
-            .map(|topic| TopicPartition::new(*topic, shard))
-            .collect();
-        let committed = self.log.committed(&of)?;
-        let ends = self.log.ends(&of)?;
-        let committed: BTreeMap<_, _> = topics
-            .iter()
-            .zip(committed)
-            .filter_map(|(topic, position)| position.map(|position| (*topic, position)))
-            .collect();
-        let opening = Opening {
-            shard,
-            shards: self.shards,
-            now,
-            session_timeout_ms: self.log.session_timeout_ms(),
-            committed,
-            ends: topics.into_iter().zip(ends).collect(),
-        };
-        let core = self.factory.open(opening);
-        if let Some(owned) = self.owned.get_mut(shard) {
-            owned.core = Some(core);
-            // A fresh owner proves itself at once; until then no dispatcher may call.
-            self.last_full_turn = 0;
-        }
-        Ok(())
-    }
-
-    fn answer_asks(&mut self, now: Now) -> Result<(), LogError> {
+    fn answer_asks(&mut self) -> Result<(), LogError> {
         for (shard, owned) in self.owned.iter_mut() {
             let Some(core) = &mut owned.core else {
                 continue;
@@ -352,12 +299,31 @@ impl<F: Factory> Driver<F> {
                         owned.reads.remove(&topic);
                     }
                     Ask::End(topic) => {
-                        let ends = self.log.ends(&[TopicPartition::new(topic, shard)])?;
+                        owned.ends.insert(topic);
+                    }
+                    Ask::SendOutside(record) => self.log.send_outside(record)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where the partitions end that cores asked about; what is not told now is asked again.
+    fn tell_ends(&mut self, now: Now) -> Result<(), LogError> {
+        for (shard, owned) in self.owned.iter_mut() {
+            let Some(core) = &mut owned.core else {
+                continue;
+            };
+            while let Some(topic) = owned.ends.first().copied() {
+                match self.log.ends(&[TopicPartition::new(topic, shard)]) {
+                    Ok(ends) => {
+                        owned.ends.remove(&topic);
                         if let Some((_, end)) = ends.first() {
                             core.handle_end(topic, *end, now);
                         }
                     }
-                    Ask::SendOutside(record) => self.log.send_outside(record)?,
+                    Err(LogError::Retry(_)) => break,
+                    Err(error) => return Err(error),
                 }
             }
         }
@@ -413,80 +379,13 @@ impl<F: Factory> Driver<F> {
         }
         ::metrics::histogram!(metrics::TURN_RECORDS, "role" => self.role.name())
             .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
+        self.log.commit(records, positions, now.mono)?;
         self.flight = Some(Flight {
             after,
             cut_at: now.mono,
+            orphaned: false,
         });
-        self.log.commit(records, positions, now.mono)
-    }
-
-    /// Releases what was revoked before it ever opened.
-    fn release_drained(&mut self) {
-        let unopened: Vec<Shard> = self
-            .owned
-            .iter()
-            .filter(|(_, owned)| owned.core.is_none() && owned.leaving.is_some())
-            .map(|(shard, _)| shard)
-            .collect();
-        for shard in unopened {
-            self.give_up(shard);
-        }
-    }
-
-    /// After a void turn: every core is dropped; those still owned are opened again.
-    fn rebuild(&mut self) {
-        ::metrics::counter!(metrics::TURNS_FAILED, "role" => self.role.name()).increment(1);
-        self.flight = None;
-        let now = self.clock.now();
-        let all: Vec<(Shard, bool)> = self
-            .owned
-            .iter()
-            .map(|(shard, owned)| (shard, owned.leaving.is_some()))
-            .collect();
-        for (shard, leaving) in all {
-            self.give_up_core(shard);
-            if leaving {
-                self.give_up(shard);
-            } else if let Some(owned) = self.owned.get_mut(shard) {
-                owned.in_flight = false;
-                owned.open_at = now.mono + RETRY_MS;
-            }
-        }
-    }
-
-    fn give_up(&mut self, shard: Shard) {
-        self.give_up_core(shard);
-        self.owned.remove(shard);
-        self.log.release(&[shard]);
-        self.count_shards();
-    }
-
-    fn give_up_core(&mut self, shard: Shard) {
-        let Some(owned) = self.owned.get_mut(shard) else {
-            return;
-        };
-        for topic in std::mem::take(&mut owned.reads) {
-            if let Err(error) = self.log.stop(TopicPartition::new(topic, shard)) {
-                tracing::debug!(%error, "stop on an unusable log");
-            }
-        }
-        if let Some(core) = owned.core.take() {
-            self.factory.close(shard, core);
-        }
-    }
-
-    fn close_all(&mut self) {
-        let all: Vec<Shard> = self.owned.iter().map(|(shard, _)| shard).collect();
-        for shard in all {
-            self.give_up_core(shard);
-            self.owned.remove(shard);
-        }
-        self.count_shards();
-    }
-
-    fn count_shards(&self) {
-        let count = f64::from(u32::try_from(self.owned.len()).unwrap_or(u32::MAX));
-        ::metrics::gauge!(metrics::SHARDS, "role" => self.role.name()).set(count);
+        Ok(())
     }
 }
 
@@ -496,15 +395,5 @@ impl<F: Factory> std::fmt::Debug for Driver<F> {
             .field("role", &self.role)
             .field("shards", &self.owned.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// Starts giving a shard up.
-fn leave<S: Stage>(owned: &mut crate::assignment::Owned<S>, now: Now) {
-    if owned.leaving.is_none() {
-        owned.leaving = Some(Leaving::Draining(now.mono + DRAIN_MS));
-        if let Some(core) = &mut owned.core {
-            core.handle_revoke(now);
-        }
     }
 }

@@ -26,7 +26,11 @@ impl Retention {
     /// Keeps what was dealt with for `keep_ms`.
     #[must_use]
     pub fn new(keep_ms: u64) -> Self {
-        Self { keep_ms, seen: BTreeMap::new(), deleted: BTreeMap::new() }
+        Self {
+            keep_ms,
+            seen: BTreeMap::new(),
+            deleted: BTreeMap::new(),
+        }
     }
 
     /// Notes that at `mono` (monotonic ms) all readers of `of` had committed `frontier`; returns the
@@ -94,16 +98,18 @@ pub fn sweep(
     let below: Vec<(TopicPartition, i64)> = slowest
         .into_iter()
         .filter_map(|(partition, offset)| {
-            retention.note(partition, offset?, mono).map(|below| (partition, below))
+            retention
+                .note(partition, offset?, mono)
+                .map(|below| (partition, below))
         })
         .collect();
-    if !below.is_empty() {
-        if let Err(error) = broker.delete_below(&below) {
-            for (partition, offset) in below {
-                retention.undo(partition, offset);
-            }
-            return Err(error);
+    if !below.is_empty()
+        && let Err(error) = broker.delete_below(&below)
+    {
+        for (partition, offset) in below {
+            retention.undo(partition, offset);
         }
+        return Err(error);
     }
     Ok(below.len())
 }

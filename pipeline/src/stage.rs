@@ -58,6 +58,11 @@ pub trait Stage {
     /// Takes that the shard is to be given up: begin nothing new, finish what is open.
     fn handle_revoke(&mut self, now: Now);
 
+    /// Whether it does its work yet: not while it restores what it needs for that.
+    fn is_ready(&self) -> bool {
+        true
+    }
+
     /// Whether nothing is open any more after [`Stage::handle_revoke`].
     fn is_idle(&self) -> bool;
 }

@@ -281,6 +281,10 @@ impl<S: Store> Stage for PlannerCore<S> {
         self.leaving = true;
     }
 
+    fn is_ready(&self) -> bool {
+        self.is_running()
+    }
+
     fn is_idle(&self) -> bool {
         let nothing = self.outbox.records.is_empty() && self.outbox.after.is_empty();
         !self.is_running() || (nothing && self.table.is_clean() && !self.ring.is_dirty())

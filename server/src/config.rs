@@ -3,6 +3,8 @@
 //! The default file is the manual and the schema at once: an option that is not in it does not exist,
 //! and an option of another type than there is refused. Every problem is reported, not the first.
 
+mod check;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,129 +13,129 @@ use serde::de::DeserializeOwned;
 use toml::{Table, Value};
 
 /// The manual, compiled in.
-pub const DEFAULT: &str = include_str!("../config.default.toml");
+pub(crate) const DEFAULT: &str = include_str!("../config.default.toml");
 const ENV_PREFIX: &str = "TIDEWHEEL__";
 
 /// Everything.
 #[derive(Clone, Debug)]
-pub struct Config {
-    pub log: Log,
-    pub kafka: Kafka,
-    pub embedded: Embedded,
-    pub http: Http,
-    pub internal: Internal,
-    pub worker: Worker,
-    pub ingest: ingest::Config,
-    pub planner: Planner,
-    pub trigger: Trigger,
-    pub dispatcher: Dispatcher,
-    pub archive: Archive,
-    pub telemetry: Telemetry,
+pub(crate) struct Config {
+    pub(crate) log: Log,
+    pub(crate) kafka: Kafka,
+    pub(crate) embedded: Embedded,
+    pub(crate) http: Http,
+    pub(crate) internal: Internal,
+    pub(crate) worker: Worker,
+    pub(crate) ingest: ingest::Config,
+    pub(crate) planner: Planner,
+    pub(crate) trigger: Trigger,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) archive: Archive,
+    pub(crate) telemetry: Telemetry,
 }
 
 /// A duration written as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Ms(pub u64);
+pub(crate) struct Ms(pub(crate) u64);
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Log {
-    pub kind: LogKind,
-    pub shards: u16,
-    pub keep_window: Ms,
+pub(crate) struct Log {
+    pub(crate) kind: LogKind,
+    pub(crate) shards: u16,
+    pub(crate) keep_window: Ms,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum LogKind {
+pub(crate) enum LogKind {
     Kafka,
     Embedded,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Kafka {
-    pub bootstrap: String,
-    pub prefix: String,
-    pub group_prefix: String,
-    pub transactional_id_prefix: String,
-    pub session_timeout: Ms,
-    pub replication: i32,
-    pub min_insync_replicas: i32,
-    pub security_protocol: String,
-    pub sasl_mechanism: String,
-    pub sasl_username: String,
-    pub sasl_password: String,
-    pub ssl_ca: String,
-    pub ssl_certificate: String,
-    pub ssl_key: String,
-    pub overrides: BTreeMap<String, String>,
+pub(crate) struct Kafka {
+    pub(crate) bootstrap: String,
+    pub(crate) prefix: String,
+    pub(crate) group_prefix: String,
+    pub(crate) transactional_id_prefix: String,
+    pub(crate) session_timeout: Ms,
+    pub(crate) replication: i32,
+    pub(crate) min_insync_replicas: i32,
+    pub(crate) security_protocol: String,
+    pub(crate) sasl_mechanism: String,
+    pub(crate) sasl_username: String,
+    pub(crate) sasl_password: String,
+    pub(crate) ssl_ca: String,
+    pub(crate) ssl_certificate: String,
+    pub(crate) ssl_key: String,
+    pub(crate) overrides: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Embedded {
-    pub data: PathBuf,
-    pub fsync: String,
+pub(crate) struct Embedded {
+    pub(crate) data: PathBuf,
+    pub(crate) fsync: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Http {
-    pub listen: String,
+pub(crate) struct Http {
+    pub(crate) listen: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Internal {
-    pub listen: String,
-    pub advertise: String,
-    pub token: String,
+pub(crate) struct Internal {
+    pub(crate) listen: String,
+    pub(crate) advertise: String,
+    pub(crate) token: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Worker {
-    pub member: String,
+pub(crate) struct Worker {
+    pub(crate) member: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Planner {
-    pub horizon: Ms,
-    pub dedup_window: Ms,
-    pub data: PathBuf,
-    pub intakes: Vec<Intake>,
+pub(crate) struct Planner {
+    pub(crate) horizon: Ms,
+    pub(crate) dedup_window: Ms,
+    pub(crate) data: PathBuf,
+    pub(crate) intakes: Vec<Intake>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Intake {
-    pub topic: String,
-    pub tenant: String,
+pub(crate) struct Intake {
+    pub(crate) topic: String,
+    pub(crate) tenant: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Trigger {
-    pub lead: Ms,
-    pub max_fires_per_turn: usize,
+pub(crate) struct Trigger {
+    pub(crate) lead: Ms,
+    pub(crate) max_fires_per_turn: usize,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Dispatcher {
-    pub max_open_calls: usize,
-    pub skew_bound: Ms,
-    pub connect_timeout: Ms,
-    pub allow_loopback: bool,
-    pub allow_private: bool,
-    pub journal: String,
+pub(crate) struct Dispatcher {
+    pub(crate) max_open_calls: usize,
+    pub(crate) skew_bound: Ms,
+    pub(crate) connect_timeout: Ms,
+    pub(crate) allow_loopback: bool,
+    pub(crate) allow_private: bool,
+    pub(crate) journal: String,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Archive {
-    pub url: String,
-    pub retention_days: u32,
-    pub batch_rows: usize,
-    pub batch_age: Ms,
+pub(crate) struct Archive {
+    pub(crate) url: String,
+    pub(crate) retention_days: u32,
+    pub(crate) batch_rows: usize,
+    pub(crate) batch_age: Ms,
 }
 
 #[derive(Clone, Debug, Deserialize)]
-pub struct Telemetry {
-    pub log: String,
-    pub format: String,
+pub(crate) struct Telemetry {
+    pub(crate) log: String,
+    pub(crate) format: String,
 }
 
 impl<'de> Deserialize<'de> for Ms {
@@ -150,7 +152,7 @@ impl Config {
     ///
     /// # Errors
     /// Every problem found, each a line that says what, where and what to do.
-    pub fn load(
+    pub(crate) fn load(
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Vec<String>> {
@@ -166,7 +168,7 @@ impl Config {
     ///
     /// # Errors
     /// As [`Config::load`].
-    pub fn from_text(
+    pub(crate) fn from_text(
         text: &str,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Self, Vec<String>> {
@@ -184,7 +186,7 @@ impl Config {
         }
         let config = Self::from_tree(&tree, &mut problems);
         if let Some(config) = &config {
-            config.check(&mut problems);
+            check::check(config, &mut problems);
         }
         match config {
             Some(config) if problems.is_empty() => Ok(config),
@@ -220,94 +222,6 @@ impl Config {
             archive: archive?,
             telemetry: telemetry?,
         })
-    }
-
-    /// What no type can say.
-    fn check(&self, problems: &mut Vec<String>) {
-        let mut need = |good: bool, problem: &str| {
-            if !good {
-                problems.push(problem.to_owned());
-            }
-        };
-        need(
-            self.log.shards > 0,
-            "`log.shards` is 0: it must be 1 or more, 8 suits most",
-        );
-        need(
-            !self.kafka.bootstrap.is_empty() || self.log.kind == LogKind::Embedded,
-            "`kafka.bootstrap` is empty: name at least one broker as host:port",
-        );
-        let session = self.kafka.session_timeout.0;
-        need(
-            (1_000..=300_000).contains(&session),
-            "`kafka.session_timeout` must be between 1s and 5m",
-        );
-        let protocols = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
-        need(
-            protocols.contains(&self.kafka.security_protocol.as_str()),
-            "`kafka.security_protocol` must be plaintext, ssl, sasl_plaintext or sasl_ssl",
-        );
-        need(
-            self.kafka.min_insync_replicas <= self.kafka.replication,
-            "`kafka.min_insync_replicas` is larger than `kafka.replication`: nothing could be written",
-        );
-        for (name, value) in [
-            ("http.listen", &self.http.listen),
-            ("internal.listen", &self.internal.listen),
-        ] {
-            need(
-                value.parse::<std::net::SocketAddr>().is_ok(),
-                &format!("`{name}` is `{value}`: it must be an address and port, 127.0.0.1:7800"),
-            );
-        }
-        let loopback = self
-            .internal
-            .listen
-            .parse::<std::net::SocketAddr>()
-            .is_ok_and(|address| address.ip().is_loopback());
-        need(
-            loopback || !self.internal.token.is_empty(),
-            "`internal.listen` is reachable from other machines: set `internal.token`",
-        );
-        let horizon = self.planner.horizon.0;
-        need(
-            (60_000..=600_000).contains(&horizon),
-            "`planner.horizon` must be between 1m and 10m: the slots span 12 minutes",
-        );
-        for intake in &self.planner.intakes {
-            need(
-                schemas::TenantId::new(&intake.tenant).is_ok(),
-                &format!(
-                    "`planner.intakes`: `{}` is not a tenant name",
-                    intake.tenant
-                ),
-            );
-        }
-        need(
-            (10..=5_000).contains(&self.trigger.lead.0),
-            "`trigger.lead` must be between 10ms and 5s",
-        );
-        need(
-            self.trigger.max_fires_per_turn > 0,
-            "`trigger.max_fires_per_turn` is 0",
-        );
-        need(
-            self.dispatcher.max_open_calls > 0,
-            "`dispatcher.max_open_calls` is 0: no call begins",
-        );
-        let archive = &self.archive.url;
-        need(
-            archive.is_empty() || archive.starts_with("mysql://") || archive.starts_with("sqlite:"),
-            "`archive.url` must begin with mysql:// or sqlite:, or be empty for no archive",
-        );
-        need(
-            self.archive.retention_days > 0,
-            "`archive.retention_days` is 0: nothing would be kept",
-        );
-        need(
-            ["text", "json"].contains(&self.telemetry.format.as_str()),
-            "`telemetry.format` must be text or json",
-        );
     }
 }
 

@@ -10,6 +10,7 @@ mod echo;
 mod internal;
 mod owners;
 mod roles;
+mod stages;
 mod telemetry;
 mod topics;
 mod workers;

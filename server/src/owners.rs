@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pipeline::worker::Status;
 use pipeline::{Clock, LogEvent, Outgoing, Producer, TopicPartition};
 use schemas::owner::Owner;
-use schemas::{Shard, Shards, Topic};
+use schemas::{Shard, Topic};
 
 use crate::workers::Ground;
 
@@ -130,9 +130,4 @@ pub(crate) async fn say(
         }
         tokio::time::sleep(LOOK).await;
     }
-}
-
-/// All shards, for lists across them.
-pub(crate) fn all(shards: Shards) -> Vec<Shard> {
-    shards.all().collect()
 }

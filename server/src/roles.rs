@@ -13,7 +13,7 @@ use pipeline::retention::Retention;
 use pipeline::worker::{Phase, Status};
 use pipeline::{Clock, Inbox};
 use planner::run::Desk;
-use schemas::{Role, TenantId, Topic};
+use schemas::{Role, Topic};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
@@ -24,6 +24,7 @@ use crate::config::Config;
 use crate::desk::{Local, Planners};
 use crate::internal::{self, Remote};
 use crate::owners::{self, Table};
+use crate::stages;
 use crate::telemetry;
 use crate::workers::{Ground, Worker};
 
@@ -105,12 +106,7 @@ impl Process {
             self.start_planner()?;
         }
         if self.has(RoleName::Trigger) {
-            let config = trigger::Config {
-                lead_ms: self.config.trigger.lead.0,
-                max_fires_per_turn: self.config.trigger.max_fires_per_turn,
-                ..trigger::Config::default()
-            };
-            let factory = trigger::TriggerFactory::new(config);
+            let factory = trigger::TriggerFactory::new(stages::trigger(&self.config));
             let worker = Worker::start(
                 &self.ground,
                 Role::Trigger,
@@ -130,20 +126,10 @@ impl Process {
     }
 
     fn start_planner(&mut self) -> anyhow::Result<()> {
-        let from = &self.config.planner;
-        let intakes = from
-            .intakes
-            .iter()
-            .map(|intake| TenantId::new(&intake.tenant));
-        let config = planner::PlannerConfig {
-            horizon_ms: from.horizon.0,
-            dedup_window_ms: from.dedup_window.0,
-            intakes: intakes.collect::<Result<_, _>>()?,
-            ..planner::PlannerConfig::default()
-        };
+        let config = stages::planner(&self.config)?;
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
-        let factory = planner::run::factory(config, &from.data)?;
+        let factory = planner::run::factory(config, &self.config.planner.data)?;
         let sink = desk.clone();
         let worker = Worker::start(
             &self.ground,
@@ -163,17 +149,7 @@ impl Process {
     }
 
     fn start_dispatcher(&mut self) -> anyhow::Result<()> {
-        let from = &self.config.dispatcher;
-        let config = dispatcher::Config {
-            max_open: from.max_open_calls,
-            lead_ms: self.config.trigger.lead.0,
-            skew_bound_ms: from.skew_bound.0,
-            connect_timeout_ms: from.connect_timeout.0,
-            allow_loopback: from.allow_loopback,
-            allow_private: from.allow_private,
-            journal: (!from.journal.is_empty()).then(|| from.journal.clone().into()),
-            ..dispatcher::Config::default()
-        };
+        let config = stages::dispatcher(&self.config);
         let inbox = Inbox::new();
         let clock = Arc::clone(&self.ground.clock);
         let caller =
@@ -194,11 +170,7 @@ impl Process {
 
     fn start_archive(&mut self) -> anyhow::Result<()> {
         let from = &self.config.archive;
-        let config = archive::Config {
-            batch_rows: from.batch_rows,
-            batch_age_ms: from.batch_age.0,
-            ..archive::Config::default()
-        };
+        let config = stages::archive(&self.config);
         let inbox = Inbox::new();
         let writer = archive::run::Writer::new(&from.url, inbox.clone(), Handle::current());
         let clock = Arc::clone(&self.ground.clock);

@@ -1,0 +1,412 @@
+//! The one loop over the log in memory: replay after an abort, hand-over, effects at their time.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use pipeline::memory::{Fate, MemoryBroker, MemoryConfig, Told};
+use pipeline::{
+    Ask, Broker, Clock, Driver, Factory, Inbox, LogError, Now, Opening, Outgoing, Position, Record,
+    Stage, TopicPartition, Turn,
+};
+use schemas::{Millis, Role, Shard, Shards, Topic};
+
+const IN: Topic = Topic::Registrations;
+const OUT: Topic = Topic::Forwards;
+
+#[derive(Debug, Default)]
+struct Hand(AtomicU64);
+
+impl Clock for Hand {
+    fn now(&self) -> Now {
+        let mono = self.0.load(Ordering::Relaxed);
+        Now {
+            wall: Millis(i64::try_from(mono).unwrap()),
+            mono,
+        }
+    }
+}
+
+/// Copies what it reads; its note counts what it copied ever.
+struct Copier {
+    shard: Shard,
+    asks: Vec<Ask>,
+    read: i64,
+    copied: u64,
+    out: Vec<Outgoing>,
+    now: Vec<String>,
+    after: Vec<String>,
+    open: u32,
+}
+
+struct Copiers {
+    opened: Rc<RefCell<Vec<(u16, u64)>>>,
+}
+
+impl Factory for Copiers {
+    type Stage = Copier;
+
+    fn topics(&self) -> Vec<Topic> {
+        vec![IN]
+    }
+
+    fn open(&mut self, opening: Opening) -> Copier {
+        let committed = opening.committed.get(&IN).cloned().unwrap_or_default();
+        let copied = committed.note.parse().unwrap_or(0);
+        self.opened.borrow_mut().push((opening.shard.0, copied));
+        Copier {
+            shard: opening.shard,
+            asks: vec![Ask::Read(IN, committed.offset)],
+            read: committed.offset,
+            copied,
+            out: Vec::new(),
+            now: Vec::new(),
+            after: Vec::new(),
+            open: 0,
+        }
+    }
+
+    fn close(&mut self, _: Shard, _: Copier) {}
+}
+
+impl Stage for Copier {
+    type Input = u32;
+    type Effect = String;
+
+    fn handle_batch(&mut self, _: Topic, records: Vec<Record>, position: i64, _: Now) {
+        for record in records {
+            let text = String::from_utf8_lossy(record.value.as_ref().unwrap()).into_owned();
+            self.copied += 1;
+            self.now.push(format!("read {text}"));
+            self.after.push(format!("copied {text}"));
+            let to = TopicPartition::new(OUT, self.shard);
+            self.out.push(Outgoing {
+                to,
+                key: None,
+                value: record.value,
+                headers: Vec::new(),
+            });
+        }
+        self.read = position;
+    }
+
+    /// How many things are open now.
+    fn handle_input(&mut self, open: u32, _: Now) {
+        self.open = open;
+    }
+
+    fn handle_timeout(&mut self, _: Now) {}
+
+    fn poll_timeout(&self) -> Option<Millis> {
+        None
+    }
+
+    fn appetite(&self, _: Topic) -> usize {
+        100
+    }
+
+    fn poll_ask(&mut self) -> Option<Ask> {
+        self.asks.pop()
+    }
+
+    fn handle_end(&mut self, _: Topic, end: i64, _: Now) {
+        self.now.push(format!("end {end}"));
+    }
+
+    fn poll_effect(&mut self) -> Option<String> {
+        (!self.now.is_empty()).then(|| self.now.remove(0))
+    }
+
+    fn wants_turn(&self, _: Now) -> bool {
+        !self.out.is_empty()
+    }
+
+    fn take_turn(&mut self, _: Now) -> Turn<String> {
+        let position = Position {
+            offset: self.read,
+            note: self.copied.to_string(),
+        };
+        Turn {
+            records: std::mem::take(&mut self.out),
+            positions: vec![(IN, position)],
+            after: std::mem::take(&mut self.after),
+        }
+    }
+
+    fn handle_committed(&mut self, _: u64, _: Now) {
+        self.now.push("committed".to_owned());
+    }
+
+    fn handle_revoke(&mut self, _: Now) {
+        self.now.push("revoked".to_owned());
+    }
+
+    fn is_idle(&self) -> bool {
+        self.open == 0
+    }
+}
+
+/// One worker and what it did.
+struct Worker {
+    driver: Driver<Copiers>,
+    inbox: Inbox<u32>,
+    opened: Rc<RefCell<Vec<(u16, u64)>>>,
+    effects: Vec<String>,
+}
+
+struct World {
+    clock: Arc<Hand>,
+    broker: MemoryBroker,
+    fates: Arc<Mutex<Vec<Fate>>>,
+}
+
+impl World {
+    fn new(shards: u16) -> Self {
+        let clock = Arc::new(Hand::default());
+        let config = MemoryConfig {
+            shards: Shards::new(shards).unwrap(),
+            ..Default::default()
+        };
+        let broker = MemoryBroker::new(config, Arc::clone(&clock) as Arc<dyn Clock>);
+        let fates: Arc<Mutex<Vec<Fate>>> = Arc::default();
+        let script = Arc::clone(&fates);
+        broker.set_fates(Box::new(move |_, _, _| {
+            script.lock().unwrap().pop().unwrap_or_default()
+        }));
+        Self {
+            clock,
+            broker,
+            fates,
+        }
+    }
+
+    fn worker(&self, member: &str) -> Worker {
+        let opened = Rc::new(RefCell::new(Vec::new()));
+        let inbox = Inbox::new();
+        let driver = Driver::new(
+            Role::Planner,
+            self.broker.shards(),
+            self.broker.join(Role::Planner, member).unwrap(),
+            Copiers {
+                opened: Rc::clone(&opened),
+            },
+            Arc::clone(&self.clock) as Arc<dyn Clock>,
+            inbox.clone(),
+        );
+        Worker {
+            driver,
+            inbox,
+            opened,
+            effects: Vec::new(),
+        }
+    }
+
+    fn write(&self, shard: u16, text: &str) {
+        let record = Outgoing {
+            to: TopicPartition::new(IN, Shard(shard)),
+            key: None,
+            value: Some(Bytes::from(text.to_owned())),
+            headers: Vec::new(),
+        };
+        let producer = self.broker.producer().unwrap();
+        producer.send(record, Box::new(|written| assert!(written.is_ok())));
+    }
+
+    /// Lets `ms` pass in steps of one, each worker turning once a step.
+    fn run(&self, workers: &mut [&mut Worker], ms: u64) {
+        for _ in 0..ms {
+            self.clock.0.fetch_add(1, Ordering::Relaxed);
+            self.broker.tick();
+            for worker in &mut *workers {
+                worker.turn().unwrap();
+            }
+        }
+    }
+
+    /// What stands in `OUT`, by shard, to a reader of committed records.
+    fn copies(&self) -> BTreeMap<u16, Vec<String>> {
+        let mut reader = self.broker.reader().unwrap();
+        for shard in self.broker.shards().all() {
+            reader.read(TopicPartition::new(OUT, shard), 0).unwrap();
+        }
+        let mut events = Vec::new();
+        reader.poll(Duration::ZERO, &mut events).unwrap();
+        let mut copies: BTreeMap<u16, Vec<String>> = BTreeMap::new();
+        for event in events {
+            let pipeline::LogEvent::Batch { from, records, .. } = event else {
+                continue;
+            };
+            let texts = records
+                .into_iter()
+                .map(|it| String::from_utf8(it.value.unwrap().to_vec()).unwrap());
+            copies.entry(from.shard.0).or_default().extend(texts);
+        }
+        copies.retain(|_, texts| !texts.is_empty());
+        copies
+    }
+}
+
+impl Worker {
+    fn turn(&mut self) -> Result<(), LogError> {
+        let effects = &mut self.effects;
+        self.driver
+            .turn(Duration::ZERO, &mut |_, effect| effects.push(effect))
+    }
+
+    fn said(&self, text: &str) -> usize {
+        self.effects.iter().filter(|effect| *effect == text).count()
+    }
+}
+
+#[test]
+fn effects_wait_for_the_commit_that_they_belong_to() {
+    let world = World::new(1);
+    let mut worker = world.worker("a");
+    world.run(&mut [&mut worker], 5);
+    let slow = Fate {
+        end_after_ms: 50,
+        ..Fate::default()
+    };
+    world.fates.lock().unwrap().push(slow);
+    world.write(0, "x");
+    world.run(&mut [&mut worker], 40);
+    assert_eq!((worker.said("read x"), worker.said("copied x")), (1, 0));
+    world.run(&mut [&mut worker], 40);
+    assert_eq!((worker.said("read x"), worker.said("copied x")), (1, 1));
+}
+
+#[test]
+fn the_loop_goes_on_while_a_commit_is_on_its_way() {
+    let world = World::new(1);
+    let mut worker = world.worker("a");
+    world.run(&mut [&mut worker], 5);
+    world.fates.lock().unwrap().push(Fate {
+        end_after_ms: 500,
+        ..Fate::default()
+    });
+    world.write(0, "x");
+    world.run(&mut [&mut worker], 10);
+    world.write(0, "y");
+    world.run(&mut [&mut worker], 10);
+    assert_eq!(worker.said("read y"), 1, "read while x was being committed");
+    assert_eq!(worker.said("copied y"), 0);
+    world.run(&mut [&mut worker], 600);
+    assert_eq!(world.copies()[&0], ["x", "y"]);
+}
+
+#[test]
+fn an_aborted_turn_is_replayed_by_a_fresh_core() {
+    let world = World::new(1);
+    let mut worker = world.worker("a");
+    world.write(0, "x");
+    world.run(&mut [&mut worker], 5);
+    world.fates.lock().unwrap().push(Fate {
+        abort: true,
+        ..Fate::default()
+    });
+    world.write(0, "y");
+    world.run(&mut [&mut worker], 200);
+    assert_eq!(world.copies()[&0], ["x", "y"], "once each");
+    assert_eq!(
+        *worker.opened.borrow(),
+        [(0, 0), (0, 1)],
+        "rebuilt from the note of the first turn"
+    );
+    assert_eq!((worker.said("read y"), worker.said("copied y")), (2, 1));
+}
+
+#[test]
+fn a_turn_in_doubt_ends_the_connection_and_is_not_repeated_if_it_stood() {
+    let world = World::new(1);
+    let mut worker = world.worker("a");
+    world.run(&mut [&mut worker], 5);
+    world.fates.lock().unwrap().push(Fate {
+        told: Told::Doubt(0),
+        ..Fate::default()
+    });
+    world.write(0, "x");
+    let mut lost = false;
+    for _ in 0..100 {
+        world.clock.0.fetch_add(1, Ordering::Relaxed);
+        world.broker.tick();
+        if let Err(error) = worker.turn() {
+            assert!(matches!(error, LogError::Fatal(_)), "{error}");
+            lost = true;
+            break;
+        }
+    }
+    assert!(lost);
+    assert_eq!(
+        worker.said("copied x"),
+        0,
+        "nobody was told what is in doubt"
+    );
+    drop(worker);
+    let mut successor = world.worker("a");
+    world.run(&mut [&mut successor], 2_000);
+    assert_eq!(world.copies()[&0], ["x"]);
+}
+
+#[test]
+fn shards_move_and_nothing_is_copied_twice() {
+    let world = World::new(4);
+    let mut first = world.worker("a");
+    world.run(&mut [&mut first], 5);
+    for shard in 0..4 {
+        world.write(shard, "1");
+    }
+    world.run(&mut [&mut first], 20);
+    let mut second = world.worker("b");
+    for shard in 0..4 {
+        world.write(shard, "2");
+    }
+    world.run(&mut [&mut first, &mut second], 500);
+    assert_eq!(
+        (first.driver.owned_shards(), second.driver.owned_shards()),
+        (2, 2)
+    );
+    drop(second);
+    for shard in 0..4 {
+        world.write(shard, "3");
+    }
+    world.run(&mut [&mut first], 20_000);
+    assert_eq!(first.driver.owned_shards(), 4);
+    for shard in 0..4 {
+        assert_eq!(world.copies()[&shard], ["1", "2", "3"], "shard {shard}");
+    }
+}
+
+#[test]
+fn what_is_open_may_end_before_a_shard_is_given_up_but_not_for_ever() {
+    for open_for in [Some(1_000), None] {
+        let world = World::new(1);
+        let mut worker = world.worker("a");
+        world.run(&mut [&mut worker], 5);
+        worker.inbox.push(Shard(0), 1);
+        world.run(&mut [&mut worker], 5);
+        worker.driver.drain();
+        world.run(&mut [&mut worker], open_for.unwrap_or(4_900));
+        assert_eq!(worker.driver.owned_shards(), 1, "{open_for:?}");
+        if open_for.is_some() {
+            worker.inbox.push(Shard(0), 0);
+        }
+        world.run(&mut [&mut worker], 200);
+        assert!(worker.driver.owns_nothing(), "{open_for:?}");
+        assert_eq!(worker.said("revoked"), 1);
+    }
+}
+
+#[test]
+fn ownership_is_proved_about_once_a_second_when_idle() {
+    let world = World::new(1);
+    let mut worker = world.worker("a");
+    world.run(&mut [&mut worker], 10_000);
+    let proofs = worker.said("committed");
+    assert!((9..=12).contains(&proofs), "{proofs}");
+}

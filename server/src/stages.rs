@@ -1,0 +1,51 @@
+//! The options of every stage, from the one configuration.
+
+use schemas::TenantId;
+use schemas::id::NameError;
+
+use crate::config::Config;
+
+/// Of the planner.
+pub(crate) fn planner(config: &Config) -> Result<planner::PlannerConfig, NameError> {
+    let from = &config.planner;
+    let intakes = from.intakes.iter().map(|intake| TenantId::new(&intake.tenant));
+    Ok(planner::PlannerConfig {
+        horizon_ms: from.horizon.0,
+        dedup_window_ms: from.dedup_window.0,
+        intakes: intakes.collect::<Result<_, _>>()?,
+        ..planner::PlannerConfig::default()
+    })
+}
+
+/// Of the trigger.
+pub(crate) fn trigger(config: &Config) -> trigger::Config {
+    trigger::Config {
+        lead_ms: config.trigger.lead.0,
+        max_fires_per_turn: config.trigger.max_fires_per_turn,
+        ..trigger::Config::default()
+    }
+}
+
+/// Of the dispatcher.
+pub(crate) fn dispatcher(config: &Config) -> dispatcher::Config {
+    let from = &config.dispatcher;
+    dispatcher::Config {
+        max_open: from.max_open_calls,
+        lead_ms: config.trigger.lead.0,
+        skew_bound_ms: from.skew_bound.0,
+        connect_timeout_ms: from.connect_timeout.0,
+        allow_loopback: from.allow_loopback,
+        allow_private: from.allow_private,
+        journal: (!from.journal.is_empty()).then(|| from.journal.clone().into()),
+        ..dispatcher::Config::default()
+    }
+}
+
+/// Of the archive.
+pub(crate) fn archive(config: &Config) -> archive::Config {
+    archive::Config {
+        batch_rows: config.archive.batch_rows,
+        batch_age_ms: config.archive.batch_age.0,
+        ..archive::Config::default()
+    }
+}
