@@ -1,1 +1,51 @@
-fn main() {}
+//! `tidewheel-load`: how late Tidewheel is, and whether it loses, hurries or doubles, under load.
+//!
+//! *Reads*: its flags, and the calls that come to its own receiver. *Writes*: registrations, through
+//! Kafka or the HTTP door, then one JSON file and a summary. *Promises* to look at T1 (lost), T2 (early),
+//! T3 (doubled) and T4 (answers to commands) from outside, by what a receiver sees and nothing else.
+//!
+//! How it measures:
+//! - **Open loop.** When each task is registered and when it is due follows from the seed alone
+//!   (`arrivals`): Poisson arrivals at `--rate`, due times uniform in `--ahead` unless the profile says
+//!   otherwise. A slow answer delays no later arrival; when this program itself falls behind,
+//!   `behind_ms_max` tells.
+//! - **Lateness** is arrival at the receiver minus the due time that the plan gave, not the time since
+//!   something was sent: what waits anywhere counts in full, so omission is not coordinated.
+//! - **Lost**: acknowledged by the log or the door, and never called until everything was silent for
+//!   `--settle` behind the last due time. **Early**: arrived before its due time. **Doubled**: a second
+//!   call with one `webhook-id` and attempt, or a second firing of a task that fires once.
+//! - The receiver answers every call with 200 at once.
+//!
+//! Start reading at `run`; `tally` is the judge, `commands` judges answers.
+
+mod arrivals;
+mod clock;
+mod commands;
+mod door;
+mod flags;
+mod kafka;
+mod raw;
+mod receiver;
+mod register;
+mod report;
+mod rss;
+mod run;
+mod tally;
+mod task;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let flags = flags::Flags::parse();
+    let told = flags::Settings::from_flags(flags).and_then(run::run);
+    match told {
+        Ok(report) if report.is_exact() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! The flags, as typed and as used.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, ValueEnum};
+
+use crate::arrivals::Extent;
+
+/// How late is Tidewheel, under load? Exits 0 only if nothing was lost, early or doubled.
+#[derive(Debug, Parser)]
+#[command(name = "tidewheel-load", version)]
+pub(crate) struct Flags {
+    /// What kind of load.
+    profile: Profile,
+    /// The way registrations go.
+    #[arg(long, default_value = "http")]
+    via: Via,
+    /// Registrations a second.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// How long tasks are registered, such as 60s.
+    #[arg(long = "for", value_parser = duration, conflicts_with = "tasks")]
+    span: Option<u64>,
+    /// How many tasks are registered, instead of --for.
+    #[arg(long)]
+    tasks: Option<u64>,
+    /// How far ahead tasks are due, such as 2s..60s; a herd takes the first.
+    #[arg(long)]
+    ahead: Option<Span>,
+    /// URL of the door, or host:port of brokers; loopback only.
+    #[arg(long)]
+    target: Option<String>,
+    /// URL of the door for --commands, where registrations go by Kafka.
+    #[arg(long)]
+    door: Option<String>,
+    /// In front of every topic name.
+    #[arg(long, default_value = "tidewheel.")]
+    prefix: String,
+    /// Partitions of every topic.
+    #[arg(long, default_value_t = 8)]
+    shards: u16,
+    /// The same seed makes the same plan.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Where the figures go.
+    #[arg(long)]
+    json: Option<PathBuf>,
+    /// Processes whose memory is watched: role=pid, comma between.
+    #[arg(long, value_delimiter = ',')]
+    pids: Vec<Pid>,
+    /// Where doubled calls are listed, one JSON object a line.
+    #[arg(long)]
+    doubles: Option<PathBuf>,
+    /// Measure a plain HTTP client at full speed against the same receiver, too.
+    #[arg(long, visible_alias = "raw-http")]
+    raw: bool,
+    /// So many random commands while the load runs: cancel, reschedule, touch, run.
+    #[arg(long, default_value_t = 0)]
+    commands: u64,
+    /// Register through the bulk lane.
+    #[arg(long)]
+    bulk: bool,
+    /// Tasks in one HTTP request; above 1 they go as arrays, as full as their arrival times allow.
+    #[arg(long)]
+    batch: Option<usize>,
+    /// HTTP requests at once.
+    #[arg(long, default_value_t = 64)]
+    connections: usize,
+    /// Silence behind the last due time after which what has not come is lost.
+    #[arg(long, value_parser = duration, default_value = "60s")]
+    settle: u64,
+    /// Time between the waves of `burst`.
+    #[arg(long, value_parser = duration, default_value = "5s")]
+    wave: u64,
+    /// Threads that receive calls.
+    #[arg(long, default_value_t = 1)]
+    receivers: usize,
+    /// Whose tasks they are.
+    #[arg(long, default_value = "load")]
+    tenant: String,
+    /// Bytes of padding in each payload.
+    #[arg(long, default_value_t = 0)]
+    payload: usize,
+}
+
+/// What kind of load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    /// Registered evenly, due anywhere in --ahead.
+    Steady,
+    /// Registered ahead, all due at one millisecond.
+    Herd,
+    /// Registered evenly, due in waves.
+    Burst,
+    /// Due far away: registered only, no call is awaited.
+    Far,
+    /// Steady, short, whole seconds and far together.
+    Mixed,
+    /// Due 200 ms to 1 s ahead.
+    Short,
+}
+
+/// The way registrations go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Via {
+    /// As records of the registrations topic.
+    Kafka,
+    /// Through the HTTP door.
+    Http,
+}
+
+/// A range of durations, ms, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) min: u64,
+    pub(crate) max: u64,
+}
+
+/// A process to watch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Pid {
+    pub(crate) role: String,
+    pub(crate) pid: u32,
+}
+
+/// The flags, with what the profile adds and everything checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) profile: Profile,
+    pub(crate) via: Via,
+    pub(crate) rate: f64,
+    pub(crate) extent: Extent,
+    pub(crate) ahead: Span,
+    pub(crate) target: String,
+    /// Where commands go; where registrations go, if they go by HTTP.
+    pub(crate) door: Option<String>,
+    pub(crate) prefix: String,
+    pub(crate) shards: u16,
+    pub(crate) seed: u64,
+    pub(crate) json: Option<PathBuf>,
+    pub(crate) pids: Vec<Pid>,
+    pub(crate) doubles: Option<PathBuf>,
+    pub(crate) raw: bool,
+    pub(crate) commands: u64,
+    pub(crate) bulk: bool,
+    pub(crate) batch: usize,
+    pub(crate) connections: usize,
+    pub(crate) settle: Duration,
+    pub(crate) wave_ms: u64,
+    pub(crate) receivers: usize,
+    pub(crate) tenant: String,
+    pub(crate) payload: usize,
+}
+
+/// What a profile is unless told otherwise.
+struct Usual {
+    rate: f64,
+    extent: Extent,
+    ahead: Span,
+    batch: usize,
+}
+
+impl Settings {
+    /// Checks the flags and fills in what the profile knows.
+    ///
+    /// # Errors
+    /// What cannot be, or must not: any target but this machine.
+    pub(crate) fn from_flags(flags: Flags) -> Result<Self> {
+        let usual = flags.profile.usual();
+        let extent = match (flags.tasks, flags.span) {
+            (Some(tasks), _) => Extent::Tasks(tasks),
+            (None, Some(ms)) => Extent::Millis(ms),
+            (None, None) => usual.extent,
+        };
+        let rate = flags.rate.unwrap_or(usual.rate);
+        if !(rate > 0.0 && rate <= 1e6) {
+            bail!("--rate is {rate}: it must be above 0 and at most 1,000,000");
+        }
+        let target = flags.target.unwrap_or_else(|| flags.via.target().to_owned());
+        let target = target.trim_end_matches('/').to_owned();
+        let door = match flags.via {
+            Via::Http => Some(target.clone()),
+            Via::Kafka => flags.door.map(|door| door.trim_end_matches('/').to_owned()),
+        };
+        for address in target.split(',').chain(door.as_deref()) {
+            ensure_loopback(address)?;
+        }
+        if flags.commands > 0 && door.is_none() {
+            bail!("--commands needs --door: they go by HTTP");
+        }
+        if flags.commands > 0 && flags.bulk {
+            bail!("--commands cannot follow --bulk: order holds within one lane only");
+        }
+        Ok(Self {
+            profile: flags.profile,
+            via: flags.via,
+            rate,
+            extent,
+            ahead: flags.ahead.unwrap_or(usual.ahead),
+            target,
+            door,
+            prefix: flags.prefix,
+            shards: flags.shards,
+            seed: flags.seed,
+            json: flags.json,
+            pids: flags.pids,
+            doubles: flags.doubles,
+            raw: flags.raw,
+            commands: flags.commands,
+            bulk: flags.bulk,
+            batch: flags.batch.unwrap_or(usual.batch).clamp(1, 1_000),
+            connections: flags.connections.max(1),
+            settle: Duration::from_millis(flags.settle),
+            wave_ms: flags.wave,
+            receivers: flags.receivers.clamp(1, 64),
+            tenant: flags.tenant,
+            payload: flags.payload,
+        })
+    }
+
+    /// Those of a command line, for tests.
+    #[cfg(test)]
+    pub(crate) fn for_test(words: &[&str]) -> Self {
+        let words = ["tidewheel-load"].iter().chain(words);
+        let flags = Flags::try_parse_from(words).expect("good flags");
+        Self::from_flags(flags).expect("good settings")
+    }
+}
+
+impl Profile {
+    fn usual(self) -> Usual {
+        const DAY: u64 = 86_400_000;
+        let of = |rate, extent, (min, max), batch| Usual {
+            rate,
+            extent,
+            ahead: Span { min, max },
+            batch,
+        };
+        let (tasks, minute) = (Extent::Tasks(100_000), Extent::Millis(60_000));
+        match self {
+            Self::Steady => of(1_000.0, minute, (2_000, 60_000), 1),
+            // Planned long before it is due: what is measured is the herd, not its registration.
+            Self::Herd => of(5_000.0, tasks, (20_000, 20_000), 100),
+            Self::Burst => of(1_000.0, minute, (5_000, 60_000), 1),
+            Self::Far => of(5_000.0, tasks, (DAY, 40 * DAY), 100),
+            Self::Mixed => of(500.0, minute, (2_000, 60_000), 1),
+            Self::Short => of(500.0, Extent::Millis(30_000), (200, 1_000), 1),
+        }
+    }
+
+    /// As typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Steady => "steady",
+            Self::Herd => "herd",
+            Self::Burst => "burst",
+            Self::Far => "far",
+            Self::Mixed => "mixed",
+            Self::Short => "short",
+        }
+    }
+}
+
+impl Via {
+    fn target(self) -> &'static str {
+        match self {
+            Self::Kafka => "127.0.0.1:9092",
+            Self::Http => "http://127.0.0.1:7800",
+        }
+    }
+
+    /// As typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Http => "http",
+        }
+    }
+}
+
+impl std::str::FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (min, max) = match text.split_once("..") {
+            Some((min, max)) => (duration(min)?, duration(max)?),
+            None => (duration(text)?, duration(text)?),
+        };
+        if min > max {
+            return Err(format!("`{text}` ends before it begins"));
+        }
+        Ok(Self { min, max })
+    }
+}
+
+impl std::str::FromStr for Pid {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let pair = text.split_once('=');
+        pair.and_then(|(role, pid)| {
+            Some(Self {
+                role: role.to_owned(),
+                pid: pid.parse().ok()?,
+            })
+        })
+        .ok_or_else(|| format!("`{text}` is not role=pid"))
+    }
+}
+
+fn duration(text: &str) -> Result<u64, String> {
+    schemas::duration::parse(text).map_err(|error| error.to_string())
+}
+
+/// A load is only ever put on this machine.
+fn ensure_loopback(address: &str) -> Result<()> {
+    let authority = match address.split_once("://") {
+        None => address,
+        Some(("http", rest)) => rest,
+        Some(_) => bail!("`{address}` is not http"),
+    };
+    let (host, port) = authority
+        .rsplit_once(':')
+        .with_context(|| format!("`{address}` has no port"))?;
+    if port.parse::<u16>().is_err() {
+        bail!("`{address}` has no port");
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+    if !local {
+        bail!("`{address}` is not this machine: loads go to loopback addresses only");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(words: &str) -> Result<Settings> {
+        let words = ["tidewheel-load"].into_iter().chain(words.split(' '));
+        Settings::from_flags(Flags::try_parse_from(words)?)
+    }
+
+    #[test]
+    fn flags_say_what_the_profile_leaves_open() {
+        let all = settings(
+            "steady --via kafka --rate 10 --for 5s --ahead 500ms..2s --target 127.0.0.1:19092 \
+             --prefix p. --seed 9 --pids planner=12,trigger=13 --raw-http --json a.json",
+        )
+        .expect("good flags");
+        assert_eq!(all.extent, Extent::Millis(5_000));
+        assert_eq!(
+            all.ahead,
+            Span {
+                min: 500,
+                max: 2_000
+            }
+        );
+        assert_eq!(all.pids[1].pid, 13);
+        assert!(all.raw && all.door.is_none());
+        let herd = settings("herd --tasks 70").expect("good flags");
+        assert_eq!(herd.extent, Extent::Tasks(70));
+        assert_eq!(herd.door.as_deref(), Some("http://127.0.0.1:7800"));
+    }
+
+    #[test]
+    fn loads_go_to_this_machine_only() {
+        let cases = [
+            ("steady --target http://127.0.0.1:7800/", true),
+            ("steady --target http://localhost:7800", true),
+            ("steady --target http://[::1]:7800", true),
+            ("steady --target https://127.0.0.1:7800", false),
+            ("steady --target http://10.0.0.1:7800", false),
+            ("steady --target http://example.com:80", false),
+            ("steady --target http://127.0.0.1", false),
+            (
+                "steady --via kafka --target 127.0.0.1:1,192.168.0.1:1",
+                false,
+            ),
+            ("steady --ahead 3s..2s", false),
+            ("steady --rate 0", false),
+            ("steady --pids planner", false),
+            ("steady --for 1s --tasks 3", false),
+            ("steady --via kafka --commands 3", false),
+            (
+                "steady --via kafka --commands 3 --door http://127.0.0.1:1",
+                true,
+            ),
+        ];
+        for (words, good) in cases {
+            assert_eq!(settings(words).is_ok(), good, "{words}");
+        }
+    }
+}
