@@ -18,45 +18,48 @@ fn pick<'a, T: ?Sized>(rng: &mut SmallRng, of: &[&'a T]) -> &'a T {
     of[rng.random_range(0..of.len())]
 }
 
+/// Some commands on some of few tasks.
+fn ask_something(world: &mut World, rng: &mut SmallRng) {
+    let count = rng.random_range(1..4);
+    for _ in 0..count {
+        let id = format!("task-{}", rng.random_range(0..12));
+        let long = format!("payload={}", "x".repeat(1_200));
+        let when = pick(rng, &["10s", "10s", "2m", "6m", "1h"]);
+        let with = pick(rng, &["url=a", "url=b", "expires=1m", &long]);
+        let command = pick(
+            rng,
+            &[
+                "register",
+                "register",
+                "register",
+                "cancel",
+                "cancel",
+                "reschedule",
+                "touch",
+                "run",
+                "pause",
+                "resume",
+                "update",
+            ],
+        );
+        let words: Vec<&str> = match command {
+            "register" => vec![command, &id, when, "url=a", with],
+            "reschedule" => vec![command, &id, when],
+            "update" => vec![command, &id, with],
+            _ => vec![command, &id],
+        };
+        let lane = pick(rng, &[&Topic::Registrations, &Topic::RegistrationsBulk]);
+        world.ask(*lane, &json(&words));
+    }
+    world.pump();
+}
+
 /// Some command on some of few tasks, or something behind, or some time.
 fn step(world: &mut World, rng: &mut SmallRng) {
     let wheel = world.behind.wheel_ids();
     let open = world.behind.open_ids();
     match rng.random_range(0..20) {
-        0..=9 => {
-            let count = rng.random_range(1..4);
-            for _ in 0..count {
-                let id = format!("task-{}", rng.random_range(0..12));
-                let long = format!("payload={}", "x".repeat(1_200));
-                let when = pick(rng, &["10s", "10s", "2m", "6m", "1h"]);
-                let with = pick(rng, &["url=a", "url=b", "expires=1m", &long]);
-                let command = pick(
-                    rng,
-                    &[
-                        "register",
-                        "register",
-                        "register",
-                        "cancel",
-                        "cancel",
-                        "reschedule",
-                        "touch",
-                        "run",
-                        "pause",
-                        "resume",
-                        "update",
-                    ],
-                );
-                let words: Vec<&str> = match command {
-                    "register" => vec![command, &id, when, "url=a", with],
-                    "reschedule" => vec![command, &id, when],
-                    "update" => vec![command, &id, with],
-                    _ => vec![command, &id],
-                };
-                let lane = pick(rng, &[&Topic::Registrations, &Topic::RegistrationsBulk]);
-                world.ask(*lane, &json(&words));
-            }
-            world.pump();
-        }
+        0..=9 => ask_something(world, rng),
         10..=12 if !wheel.is_empty() => {
             let id = &wheel[rng.random_range(0..wheel.len())];
             run(world, &format!("fire {id}"));

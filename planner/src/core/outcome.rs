@@ -173,7 +173,7 @@ impl<S: Store> PlannerCore<S> {
                 pause: false,
                 plan: None,
                 told: true,
-                awaiters: Vec::new(),
+                askers: Vec::new(),
                 successor: None,
             }));
         }

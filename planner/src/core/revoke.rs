@@ -20,7 +20,7 @@ use crate::metrics;
 use crate::store::Store;
 
 /// So many may wait for one decision: they stand in the task's row.
-const MOST_AWAITERS: usize = 64;
+const MOST_ASKERS: usize = 64;
 
 impl<S: Store> PlannerCore<S> {
     pub(super) fn cancel_planted(&mut self, asked: &Asked, mut task: Task) -> Verdict {
@@ -33,15 +33,15 @@ impl<S: Store> PlannerCore<S> {
             return Some(CommandAnswer::TooLate);
         }
         let (mut wish, new) = taken(&mut task);
-        if let Some(answer) = full(&wish.awaiters, asked.request) {
+        if let Some(answer) = full(&wish.askers, asked.request) {
             return Some(answer);
         }
         if let Some(successor) = wish.successor.take() {
             let answer = conflict(task.row.version, "a later cancel overtook it");
-            self.answer_all(successor.awaiters, &answer);
+            self.answer_all(successor.askers, &answer);
         }
         wish.cancel = true;
-        wish.awaiters.extend(asked.request);
+        wish.askers.extend(asked.request);
         self.wish(task, wish, new, Purpose::Cancel);
         None
     }
@@ -56,7 +56,7 @@ impl<S: Store> PlannerCore<S> {
             return Some(CommandAnswer::TooLate);
         }
         let (mut wish, new) = taken(&mut task);
-        if let Some(answer) = full(&wish.awaiters, asked.request) {
+        if let Some(answer) = full(&wish.askers, asked.request) {
             return Some(answer);
         }
         if wish.successor.is_some() {
@@ -80,7 +80,7 @@ impl<S: Store> PlannerCore<S> {
             }
             wish.pause = pause;
         }
-        wish.awaiters.extend(asked.request);
+        wish.askers.extend(asked.request);
         self.wish(task, wish, new, Purpose::Move);
         None
     }
@@ -116,17 +116,17 @@ impl<S: Store> PlannerCore<S> {
                 return Some(conflict(task.row.version, reason));
             }
             Some(successor) => {
-                if let Some(answer) = full(&successor.awaiters, asked.request) {
+                if let Some(answer) = full(&successor.askers, asked.request) {
                     return Some(answer);
                 }
-                successor.awaiters.extend(asked.request);
+                successor.askers.extend(asked.request);
             }
             None => {
                 wish.successor = Some(Successor {
                     definition: bytes,
                     content,
                     registered_at: asked.appended,
-                    awaiters: asked.request.into_iter().collect(),
+                    askers: asked.request.into_iter().collect(),
                 });
             }
         }
@@ -187,12 +187,12 @@ impl<S: Store> PlannerCore<S> {
             self.follow_plan(&mut task, plan);
         }
         let answer = self.hold_or_settle(task, wish.pause);
-        self.answer_all(wish.awaiters, &answer);
+        self.answer_all(wish.askers, &answer);
     }
 
     /// Tells everybody how a wish was decided, and lets the successor have its turn. Saves the task.
     pub(super) fn decide(&mut self, task: Task, wish: Wish, answer: &CommandAnswer) {
-        self.answer_all(wish.awaiters, answer);
+        self.answer_all(wish.askers, answer);
         let Some(successor) = wish.successor else {
             return self.table.save(task);
         };
@@ -213,13 +213,13 @@ impl<S: Store> PlannerCore<S> {
                 answer
             }
         };
-        let mut awaiters = successor.awaiters.into_iter();
-        self.answer(awaiters.next(), answer.clone());
+        let mut askers = successor.askers.into_iter();
+        self.answer(askers.next(), answer.clone());
         let rest = match answer {
             CommandAnswer::Created { version, due } => CommandAnswer::Unchanged { version, due },
             other => other,
         };
-        self.answer_all(awaiters.collect(), &rest);
+        self.answer_all(askers.collect(), &rest);
     }
 }
 
@@ -234,7 +234,7 @@ fn nothing() -> Wish {
         pause: false,
         plan: None,
         told: false,
-        awaiters: Vec::new(),
+        askers: Vec::new(),
         successor: None,
     }
 }
@@ -247,7 +247,7 @@ fn taken(task: &mut Task) -> (Box<Wish>, bool) {
     }
 }
 
-fn full(awaiters: &[RequestId], request: Option<RequestId>) -> Verdict {
-    let full = request.is_some() && awaiters.len() >= MOST_AWAITERS;
+fn full(askers: &[RequestId], request: Option<RequestId>) -> Verdict {
+    let full = request.is_some() && askers.len() >= MOST_ASKERS;
     full.then(|| refused("", "too many commands wait for this task; ask again later"))
 }

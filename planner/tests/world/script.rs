@@ -61,9 +61,10 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         ["show", id] => {
             world.pump();
             let state = world.view(id).map(|view| view.state);
-            shown.push(state.map_or("none".to_owned(), |state| {
-                format!("{state:?}").to_lowercase()
-            }));
+            shown.push(state.map_or_else(
+                || "none".to_owned(),
+                |state| format!("{state:?}").to_lowercase(),
+            ));
         }
         ["wheel"] => {
             world.pump();

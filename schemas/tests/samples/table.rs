@@ -51,14 +51,14 @@ fn full_row() -> TaskRow {
         definition: Bytes::from_static(b"successor"),
         content: [7; 16],
         registered_at: DUE,
-        awaiters: vec![RequestId(1)],
+        askers: vec![RequestId(1)],
     };
     let wish = Wish {
         cancel: true,
         pause: false,
         plan: Some(plan),
         told: false,
-        awaiters: vec![RequestId(u128::MAX)],
+        askers: vec![RequestId(u128::MAX)],
         successor: Some(successor),
     };
     let attempt = AttemptView {

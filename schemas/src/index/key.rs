@@ -1,0 +1,96 @@
+//! Keys of the table.
+
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::id::{TaskId, TaskKey, TenantId};
+use crate::shard::Shard;
+use crate::slot::Slot;
+use crate::topics::Topic;
+
+/// The key of a row.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TableKey {
+    /// A task.
+    Task(TaskKey),
+    /// A task's definition, where it is kept apart.
+    Definition(TaskKey),
+    /// The definition of a task's wished plan, where it is kept apart.
+    Plan(TaskKey),
+    /// The definition of a task's successor, where it is kept apart.
+    Successor(TaskKey),
+    /// That a cancel met no such task.
+    Mark(TaskKey),
+    /// A slot of the ring.
+    Ring(Slot),
+    /// How far the forwards of one partition have come.
+    Forwarded(Topic, Shard),
+    /// The one [`Meta`].
+    Meta,
+}
+
+impl TableKey {
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        match self {
+            Self::Task(task) => named(b't', task),
+            Self::Definition(task) => named(b'd', task),
+            Self::Plan(task) => named(b'p', task),
+            Self::Successor(task) => named(b's', task),
+            Self::Mark(task) => named(b'u', task),
+            Self::Ring(slot) => Bytes::copy_from_slice(&[b'r', slot.0]),
+            Self::Forwarded(topic, shard) => {
+                let name = topic.name();
+                let mut out = BytesMut::with_capacity(name.len() + 4);
+                out.put_u8(b'f');
+                out.put_slice(name.as_bytes());
+                out.put_u8(0);
+                out.put_u16(shard.0);
+                out.freeze()
+            }
+            Self::Meta => Bytes::from_static(b"m"),
+        }
+    }
+}
+
+/// `prefix` tenant 0 id: how tasks stand in keys, ordered by tenant, then id.
+#[must_use]
+pub fn named(prefix: u8, task: &TaskKey) -> Bytes {
+    let mut out = BytesMut::with_capacity(2 + task.tenant.as_str().len() + task.id.as_str().len());
+    out.put_u8(prefix);
+    put_name(&mut out, task);
+    out.freeze()
+}
+
+/// Appends tenant 0 id.
+pub fn put_name(out: &mut BytesMut, task: &TaskKey) {
+    out.put_slice(task.tenant.as_str().as_bytes());
+    out.put_u8(0);
+    out.put_slice(task.id.as_str().as_bytes());
+}
+
+/// Reads tenant 0 id.
+#[must_use]
+pub fn parse_name(name: &[u8]) -> Option<TaskKey> {
+    let at = name.iter().position(|byte| *byte == 0)?;
+    let (tenant, id) = (name.get(..at)?, name.get(at + 1..)?);
+    Some(TaskKey {
+        tenant: TenantId::new(std::str::from_utf8(tenant).ok()?).ok()?,
+        id: TaskId::new(std::str::from_utf8(id).ok()?).ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_comes_back_from_its_key() {
+        let task = TaskKey {
+            tenant: TenantId::new("shop").unwrap(),
+            id: TaskId::new("order-1/close").unwrap(),
+        };
+        assert_eq!(parse_name(&named(b't', &task)[1..]), Some(task));
+        assert_eq!(parse_name(b"no separator"), None);
+    }
+}
