@@ -1,0 +1,376 @@
+//! What was registered and what was called: the judge of lost, early and doubled.
+//!
+//! Pure. Tasks are numbers from 0, so that millions of them are a few flat arrays: 21 bytes a task.
+//! What happens to few (further attempts, doubles, calls of commanded tasks) is kept in maps beside.
+
+use std::collections::BTreeMap;
+
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+/// Doubled calls of which all is kept; beyond it they are only counted.
+const DOUBLES_KEPT: usize = 100_000;
+
+const ACCEPTED: u8 = 1;
+const REFUSED: u8 = 2;
+const FIRED: u8 = 4;
+const AWAITED: u8 = 8;
+const COMMANDED: u8 = 16;
+
+/// A call as it arrived.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Call<'a> {
+    /// Which task.
+    pub(crate) number: u32,
+    pub(crate) webhook_id: &'a str,
+    pub(crate) attempt: u32,
+    /// The due time it carries, epoch ms.
+    pub(crate) due: i64,
+    /// Epoch microseconds.
+    pub(crate) at_us: i64,
+}
+
+/// A call of a task that was given a command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// The due time it carried, epoch ms.
+    pub(crate) due: i64,
+    /// Epoch microseconds.
+    pub(crate) at_us: i64,
+}
+
+/// A call that should not have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Doubled {
+    number: u32,
+    webhook_id: String,
+    attempt: u32,
+    /// False where it is another firing rather than the same attempt again.
+    same: bool,
+    due_ms: i64,
+    /// The task's first call, epoch microseconds.
+    first_us: i64,
+    /// This call.
+    again_us: i64,
+}
+
+/// Everything counted so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    /// Planned so far.
+    pub(crate) planned: u64,
+    /// Acknowledged.
+    pub(crate) accepted: u64,
+    /// Given up: refused, or never acknowledged.
+    pub(crate) refused: u64,
+    /// Tasks that were called at least once.
+    pub(crate) fired: u64,
+    /// Of these, tasks that are awaited.
+    pub(crate) awaited_fired: u64,
+    /// Acknowledged tasks whose call is awaited.
+    pub(crate) awaited: u64,
+    /// Calls of any kind.
+    pub(crate) calls: u64,
+    pub(crate) early: u64,
+    pub(crate) doubled: u64,
+    /// Further attempts of a firing.
+    pub(crate) retried: u64,
+    /// Calls that carry another due time than was asked for.
+    pub(crate) wrong_due: u64,
+    /// Calls of tasks that are not of this run.
+    pub(crate) foreign: u64,
+}
+
+/// The judge.
+pub(crate) struct Tally {
+    due: Vec<i64>,
+    state: Vec<u8>,
+    /// Of the first call's webhook-id and attempt; 0 before it came.
+    first: Vec<u64>,
+    /// When the first call came, ms behind `begun_us`.
+    first_at: Vec<u32>,
+    begun_us: i64,
+    further: BTreeMap<u32, Vec<(u64, u32)>>,
+    commanded: BTreeMap<u32, Vec<Seen>>,
+    doubles: Vec<Doubled>,
+    counts: Counts,
+    lateness_us: Histogram<u64>,
+    first_call_us: Option<i64>,
+    last_call_us: i64,
+    first_due: i64,
+    last_due: i64,
+}
+
+impl Tally {
+    /// Of a run that began at `begun_us`.
+    pub(crate) fn new(begun_us: i64) -> Self {
+        Self {
+            due: Vec::new(),
+            state: Vec::new(),
+            first: Vec::new(),
+            first_at: Vec::new(),
+            begun_us,
+            further: BTreeMap::new(),
+            commanded: BTreeMap::new(),
+            doubles: Vec::new(),
+            counts: Counts::default(),
+            lateness_us: histogram(),
+            first_call_us: None,
+            last_call_us: begun_us,
+            first_due: i64::MAX,
+            last_due: i64::MIN,
+        }
+    }
+
+    /// A task that is about to be registered, due at `due` (epoch ms); its number.
+    pub(crate) fn plan(&mut self, due: i64, awaited: bool, commanded: bool) -> u32 {
+        let number = u32::try_from(self.due.len()).unwrap_or(u32::MAX);
+        let mut state = 0;
+        if commanded {
+            state |= COMMANDED;
+            self.commanded.insert(number, Vec::new());
+        } else if awaited {
+            state |= AWAITED;
+        }
+        if awaited {
+            self.first_due = self.first_due.min(due);
+            self.last_due = self.last_due.max(due);
+        }
+        self.due.push(due);
+        self.state.push(state);
+        self.first.push(0);
+        self.first_at.push(0);
+        self.counts.planned += 1;
+        number
+    }
+
+    /// The log or the door acknowledged it.
+    pub(crate) fn accepted(&mut self, number: u32) {
+        let state = &mut self.state[number as usize];
+        if *state & (ACCEPTED | REFUSED) == 0 {
+            *state |= ACCEPTED;
+            self.counts.accepted += 1;
+            self.counts.awaited += u64::from(*state & AWAITED != 0);
+        }
+    }
+
+    /// It was given up; if it is called all the same, that is no error.
+    pub(crate) fn refused(&mut self, number: u32) {
+        let state = &mut self.state[number as usize];
+        if *state & (ACCEPTED | REFUSED) == 0 {
+            *state |= REFUSED;
+            self.counts.refused += 1;
+        }
+    }
+
+    /// A call came.
+    pub(crate) fn called(&mut self, call: &Call<'_>) {
+        let index = call.number as usize;
+        if index >= self.due.len() {
+            self.counts.foreign += 1;
+            return;
+        }
+        self.counts.calls += 1;
+        self.last_call_us = self.last_call_us.max(call.at_us);
+        let commanded = self.state[index] & COMMANDED != 0;
+        if let Some(seen) = self.commanded.get_mut(&call.number) {
+            seen.push(Seen {
+                due: call.due,
+                at_us: call.at_us,
+            });
+        }
+        // A commanded task is due when its call says: its judge knows better.
+        let due = if commanded { call.due } else { self.due[index] };
+        self.counts.wrong_due += u64::from(call.due != due);
+        self.counts.early += u64::from(call.at_us < due * 1_000);
+        let mark = mark(call.webhook_id, call.attempt);
+        if self.first[index] == 0 {
+            self.first_call(index, call, mark, due);
+        } else {
+            self.further_call(call, mark);
+        }
+    }
+
+    fn first_call(&mut self, index: usize, call: &Call<'_>, mark: u64, due: i64) {
+        self.first[index] = mark;
+        let since = (call.at_us - self.begun_us).max(0) / 1_000;
+        self.first_at[index] = u32::try_from(since).unwrap_or(u32::MAX);
+        self.counts.fired += 1;
+        self.state[index] |= FIRED;
+        self.first_call_us.get_or_insert(call.at_us);
+        if self.state[index] & COMMANDED == 0 {
+            self.counts.awaited_fired += u64::from(self.state[index] & AWAITED != 0);
+            let late = (call.at_us - due * 1_000).max(0).cast_unsigned();
+            self.lateness_us.saturating_record(late);
+        }
+    }
+
+    fn further_call(&mut self, call: &Call<'_>, mark: u64) {
+        let index = call.number as usize;
+        let further = self.further.entry(call.number).or_default();
+        let same = self.first[index] == mark || further.iter().any(|(known, _)| *known == mark);
+        if !same {
+            further.push((mark, call.attempt));
+            if call.attempt > 1 {
+                self.counts.retried += 1;
+                return;
+            }
+        }
+        self.counts.doubled += 1;
+        if self.doubles.len() < DOUBLES_KEPT {
+            self.doubles.push(Doubled {
+                number: call.number,
+                webhook_id: call.webhook_id.to_owned(),
+                attempt: call.attempt,
+                same,
+                due_ms: call.due,
+                first_us: self.begun_us + i64::from(self.first_at[index]) * 1_000,
+                again_us: call.at_us,
+            });
+        }
+    }
+
+    /// Counts a call that no task of this run made.
+    pub(crate) fn foreign(&mut self) {
+        self.counts.foreign += 1;
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Acknowledged, awaited and not called.
+    pub(crate) fn missing(&self) -> impl Iterator<Item = u32> {
+        let wanted = ACCEPTED | AWAITED;
+        (0..).zip(&self.state).filter_map(move |(number, state)| {
+            (state & (wanted | FIRED) == wanted).then_some(number)
+        })
+    }
+
+    /// How late first calls came, microseconds.
+    pub(crate) fn lateness_us(&self) -> &Histogram<u64> {
+        &self.lateness_us
+    }
+
+    pub(crate) fn doubles(&self) -> &[Doubled] {
+        &self.doubles
+    }
+
+    /// The calls of a commanded task.
+    pub(crate) fn calls_of(&self, number: u32) -> &[Seen] {
+        self.commanded.get(&number).map_or(&[], Vec::as_slice)
+    }
+
+    /// First and last call, epoch microseconds.
+    pub(crate) fn span_us(&self) -> Option<(i64, i64)> {
+        self.first_call_us.map(|first| (first, self.last_call_us))
+    }
+
+    /// First and last due time of awaited tasks, epoch ms.
+    pub(crate) fn due_span(&self) -> Option<(i64, i64)> {
+        (self.last_due >= self.first_due).then_some((self.first_due, self.last_due))
+    }
+}
+
+/// From microseconds to hours at three digits.
+pub(crate) fn histogram() -> Histogram<u64> {
+    let made = Histogram::new_with_bounds(1, 86_400_000_000, 3);
+    #[expect(clippy::expect_used, reason = "the bounds are constants")]
+    made.expect("bounds of a histogram")
+}
+
+/// FNV-1a of a webhook-id and an attempt, never 0.
+fn mark(webhook_id: &str, attempt: u32) -> u64 {
+    let bytes = webhook_id.bytes().chain(attempt.to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(number: u32, webhook_id: &str, attempt: u32, at_us: i64) -> Call<'_> {
+        Call {
+            number,
+            webhook_id,
+            attempt,
+            due: 1_000,
+            at_us,
+        }
+    }
+
+    fn tally(tasks: u32) -> Tally {
+        let mut tally = Tally::new(0);
+        for _ in 0..tasks {
+            let number = tally.plan(1_000, true, false);
+            tally.accepted(number);
+        }
+        tally
+    }
+
+    /// Calls of one task due at 1,000 ms as (webhook-id, attempt, arrival in us), and what is to be
+    /// counted: early, doubled, retried, lost.
+    #[test]
+    fn calls_are_judged_by_id_attempt_and_arrival() {
+        type Case = (&'static [(&'static str, u32, i64)], [u64; 4]);
+        let cases: &[Case] = &[
+            (&[], [0, 0, 0, 1]),
+            (&[("a", 1, 1_000_000)], [0, 0, 0, 0]),
+            (&[("a", 1, 999_999)], [1, 0, 0, 0]),
+            (&[("a", 1, 1_000_001), ("a", 1, 1_000_009)], [0, 1, 0, 0]),
+            (&[("a", 1, 1_000_001), ("a", 2, 1_000_009)], [0, 0, 1, 0]),
+            (
+                &[
+                    ("a", 1, 1_000_001),
+                    ("a", 2, 1_000_009),
+                    ("a", 2, 1_000_010),
+                ],
+                [0, 1, 1, 0],
+            ),
+            (&[("a", 1, 1_000_001), ("b", 1, 1_000_009)], [0, 1, 0, 0]),
+        ];
+        for (calls, expected) in cases {
+            let mut tally = tally(1);
+            for (id, attempt, at_us) in *calls {
+                tally.called(&call(0, id, *attempt, *at_us));
+            }
+            let counts = tally.counts();
+            let lost = tally.missing().count() as u64;
+            let got = [counts.early, counts.doubled, counts.retried, lost];
+            assert_eq!(got, *expected, "{calls:?}");
+        }
+    }
+
+    #[test]
+    fn lost_is_what_was_acknowledged_and_awaited_and_never_came() {
+        let mut tally = tally(3);
+        let refused = tally.plan(1_000, true, false);
+        tally.refused(refused);
+        let open = tally.plan(1_000, true, false);
+        let far = tally.plan(9_000_000, false, false);
+        tally.accepted(far);
+        let commanded = tally.plan(1_000, true, true);
+        tally.accepted(commanded);
+        tally.called(&call(1, "a", 1, 1_000_500));
+        assert_eq!(tally.missing().collect::<Vec<_>>(), [0, 2]);
+        tally.accepted(open);
+        assert_eq!(tally.missing().collect::<Vec<_>>(), [0, 2, 4]);
+        assert_eq!(tally.lateness_us().max(), 500);
+        assert_eq!(tally.due_span(), Some((1_000, 1_000)));
+    }
+
+    #[test]
+    fn calls_with_another_due_time_and_of_other_runs_are_counted_apart() {
+        let mut tally = tally(1);
+        tally.called(&call(7, "x", 1, 2_000_000));
+        tally.called(&Call {
+            due: 1_001,
+            ..call(0, "a", 1, 2_000_000)
+        });
+        let counts = tally.counts();
+        assert_eq!((counts.foreign, counts.wrong_due, counts.fired), (1, 1, 1));
+    }
+}
