@@ -3,7 +3,7 @@
 use super::ShowArgs;
 use super::report::{Aim, Report};
 use crate::harness::http;
-use crate::services::remove_dir;
+use crate::services::{self, remove_dir};
 use crate::{repo, sys, test};
 use anyhow::{Context, Result, bail};
 use std::fs::File;
@@ -55,16 +55,10 @@ fn first_task(args: &ShowArgs, [dev, echo, curl]: [&String; 3], report: &mut Rep
             command.to_owned()
         }
     };
-    let _dev = Shell::start(&fit(dev), &dir, "dev")?;
-    let ready = || http::request(DOOR, "GET", "/ready", None).is_ok_and(|a| a.status == 200);
-    if !sys::wait_until(READY_LIMIT, ready) {
-        bail!("`{dev}` is not ready; see {}", dir.display());
-    }
-    let echo = Shell::start(&fit(echo), &dir, "echo")?;
-    let listens = || std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, 9000)).is_ok();
-    if !sys::wait_until(READY_LIMIT, listens) {
-        bail!("`tidewheel echo` does not listen; see {}", dir.display());
-    }
+    let mut dev = Shell::start(&fit(dev), &dir, "dev")?;
+    dev.wait(|| http::request(DOOR, "GET", "/ready", None).is_ok_and(|a| a.status == 200))?;
+    let mut echo = Shell::start(&fit(echo), &dir, "echo")?;
+    echo.wait(|| std::net::TcpStream::connect((Ipv4Addr::LOCALHOST, 9000)).is_ok())?;
     let begun = Instant::now();
     let answer = sys::capture(Command::new("bash").args(["-c", curl]))?;
     report.note(format!("curl: {answer}"));
@@ -169,6 +163,22 @@ impl Shell {
             .stdout(out);
         let child = bash.spawn().with_context(|| format!("start `{command}`"))?;
         Ok(Self { child, log })
+    }
+}
+
+impl Shell {
+    /// Waits until what it starts answers; it may have to be built first.
+    fn wait(&mut self, mut answers: impl FnMut() -> bool) -> Result<()> {
+        let mut ended = None;
+        let up = sys::wait_until(READY_LIMIT, || {
+            ended = self.child.try_wait().ok().flatten();
+            ended.is_some() || answers()
+        });
+        if ended.is_some() || !up {
+            let words = services::tail(&self.log, 10);
+            bail!("a command of the README does not come up ({ended:?}):\n{words}");
+        }
+        Ok(())
     }
 }
 
