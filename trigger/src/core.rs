@@ -5,6 +5,7 @@
 //! with what waits, in offset order, then lets go what is due, in (due, offset) order, then ends the
 //! instances that are over.
 
+mod arrive;
 mod draft;
 mod level;
 mod load;
@@ -12,24 +13,22 @@ mod note;
 mod partition;
 mod recover;
 mod revoke;
+mod turn;
 mod watermark;
 mod wheel;
 
 use std::collections::VecDeque;
 
-use pipeline::invariant::{self, Invariant};
 use pipeline::{Ask, Factory, Now, Opening, Record, Stage, Turn};
-use schemas::bucket::Seal;
-use schemas::outcome::Drained;
 use schemas::slot::{RING, WIDTH_MS};
-use schemas::{BucketRecord, Instance, Millis, Shard, Slot, Topic};
+use schemas::{Instance, Millis, Shard, Slot, Topic};
 
 use self::draft::Draft;
 use self::load::Load;
-use self::note::Life;
-use self::partition::{Arrival, Partition, What};
+use self::partition::Partition;
 use self::recover::{Recovery, recover};
-use self::revoke::{Hold, Waiting};
+use self::revoke::Hold;
+use self::turn::order;
 use crate::config::Config;
 use crate::event::{Effect, Input};
 use crate::metrics;
@@ -154,138 +153,6 @@ impl Trigger {
             partition.ahead = None;
             let topic = Topic::Bucket(partition.slot);
             self.asks.push_back(Ask::Read(topic, partition.read));
-        }
-    }
-
-    /// Deals with arrivals of a slot as far as nobody need be told.
-    fn absorb(&mut self, slot: Slot) {
-        let last = self.last_loaded();
-        let index = usize::from(slot.0);
-        loop {
-            let partition = &mut self.partitions[index];
-            if !meet(partition, last) {
-                self.load.sub(partition.sleep());
-                self.asks.push_back(Ask::Stop(Topic::Bucket(slot)));
-                break;
-            }
-            let Some(first) = partition.arrivals.front() else {
-                break;
-            };
-            if !is_silent(partition, first) {
-                break;
-            }
-            if let Some(arrival) = partition.arrivals.pop_front() {
-                self.take_silently(index, arrival);
-            }
-        }
-        self.partitions[index].settle();
-    }
-
-    fn take_silently(&mut self, index: usize, arrival: Arrival) {
-        let partition = &mut self.partitions[index];
-        let Arrival {
-            offset,
-            weight,
-            what,
-        } = arrival;
-        let mut released = weight;
-        match what {
-            What::Good(BucketRecord::Placement(placement, body)) => {
-                released = 0;
-                partition.waiting += 1;
-                let slot = partition.slot;
-                let name = (placement.fire_id, placement.leg);
-                let twice = self.hold.insert(Waiting {
-                    slot,
-                    offset,
-                    weight,
-                    placement,
-                    body,
-                });
-                invariant::check(Invariant::T3, !twice, || {
-                    format!("{name:?} is planted again in {slot:?} at {offset} while it waits")
-                });
-            }
-            What::Good(BucketRecord::Revoke(revoke)) => {
-                if let Some(waiting) = self.hold.take(&revoke, partition.slot) {
-                    partition.waiting -= 1;
-                    released += waiting.weight;
-                }
-            }
-            What::Good(BucketRecord::Seal(seal)) => partition.sealed = Some(seal),
-            What::Good(BucketRecord::Free(instance)) => free(partition, instance),
-            What::Bad(..) => {}
-        }
-        self.load.sub(released);
-    }
-
-    /// Deals with arrivals of a slot while the draft has room; what is left over waits.
-    fn deal(&mut self, slot: Slot, draft: &mut Draft, keep_a_quarter: bool) {
-        let index = usize::from(slot.0);
-        loop {
-            self.absorb(slot);
-            let partition = &mut self.partitions[index];
-            if !partition.ready() || draft.full(keep_a_quarter) {
-                break;
-            }
-            let Some(arrival) = partition.arrivals.pop_front() else {
-                break;
-            };
-            self.take_aloud(index, arrival, draft);
-        }
-        self.partitions[index].settle();
-    }
-
-    fn take_aloud(&mut self, index: usize, arrival: Arrival, draft: &mut Draft) {
-        let partition = &mut self.partitions[index];
-        let mut released = arrival.weight;
-        match arrival.what {
-            What::Good(BucketRecord::Placement(placement, body)) => {
-                if draft.release_late(&placement, &body) {
-                    partition.counts.fired += 1;
-                } else {
-                    partition.counts.expired += 1;
-                }
-            }
-            What::Good(BucketRecord::Revoke(revoke)) => {
-                match self.hold.take(&revoke, partition.slot) {
-                    Some(waiting) => {
-                        partition.waiting -= 1;
-                        partition.counts.revoked += 1;
-                        released += waiting.weight;
-                        draft.revoked(&waiting.placement, waiting.body);
-                    }
-                    None => draft.recall(&revoke),
-                }
-            }
-            What::Good(BucketRecord::Seal(seal)) => partition.sealed = Some(seal),
-            What::Good(BucketRecord::Free(instance)) => free(partition, instance),
-            What::Bad(why, original) => {
-                let topic = Topic::Bucket(partition.slot);
-                tracing::warn!(%why, topic = topic.name(), shard = self.shard.0,
-                    offset = arrival.offset, "bucket record goes to dead-letters");
-                partition.counts.unread += 1;
-                draft.unread(topic, arrival.offset, &why, original);
-            }
-        }
-        self.load.sub(released);
-    }
-
-    /// Lets go what is due by `limit` while the draft has room.
-    fn fire(&mut self, draft: &mut Draft, limit: Millis) {
-        while !draft.full(false) {
-            let Some(waiting) = self.hold.pop(limit) else {
-                break;
-            };
-            let partition = &mut self.partitions[usize::from(waiting.slot.0)];
-            partition.waiting -= 1;
-            partition.fired(waiting.placement.due, waiting.offset);
-            if draft.release(&waiting.placement, &waiting.body) {
-                partition.counts.fired += 1;
-            } else {
-                partition.counts.expired += 1;
-            }
-            self.load.sub(waiting.weight);
         }
     }
 
@@ -425,33 +292,6 @@ impl Stage for Trigger {
     }
 }
 
-impl Trigger {
-    /// Fills a turn: arrivals, then the wheel, then the ends.
-    fn fill(&mut self, draft: &mut Draft) {
-        self.looked = self.now.plus(self.config.lead_ms);
-        self.hold.advance(self.looked);
-        // A backlog that arrives late must not starve what is due in time.
-        let keep_a_quarter = self.is_due(self.looked);
-        let mut slots: Vec<_> = self.partitions.iter().map(order).collect();
-        slots.sort_unstable();
-        for (_, slot) in &slots {
-            self.deal(*slot, draft, keep_a_quarter);
-        }
-        self.fire(draft, self.looked);
-        // What came in by this turn may be due as well, but not be known exactly yet.
-        self.hold.advance(self.looked);
-        for (_, slot) in &slots {
-            drain(&mut self.partitions[usize::from(slot.0)], draft);
-        }
-    }
-}
-
-/// The order in which slots are dealt with: by instance, those without one last.
-fn order(partition: &Partition) -> (Instance, Slot) {
-    let instance = partition.open().unwrap_or(Instance(Millis::MAX));
-    (instance, partition.slot)
-}
-
 fn open_partition(slot: Slot, worked: bool, opening: &Opening) -> Partition {
     let topic = Topic::Bucket(slot);
     let (low, end) = opening.ends.get(&topic).copied().unwrap_or((0, 0));
@@ -471,100 +311,5 @@ fn open_partition(slot: Slot, worked: bool, opening: &Opening) -> Partition {
             partition.stopped = true;
             partition
         }
-    }
-}
-
-/// Finds out which instance the first arrival belongs to and begins it; `false` where it is too far
-/// ahead to be loaded.
-fn meet(partition: &mut Partition, last: Instance) -> bool {
-    let Some(first) = partition.arrivals.front() else {
-        return partition.wanted(last);
-    };
-    if first.offset < partition.replayed {
-        return true;
-    }
-    let instance = match &first.what {
-        What::Good(BucketRecord::Placement(placement, _)) => placement.instance,
-        What::Good(BucketRecord::Seal(seal)) => seal.instance,
-        // These begin nothing: what they are about is over, or not known.
-        What::Good(BucketRecord::Revoke(_) | BucketRecord::Free(_)) | What::Bad(..) => return true,
-    };
-    let (slot, life, sealed) = (partition.slot, partition.life, partition.sealed);
-    let legal = match life {
-        Life::Unknown => true,
-        Life::Open(open) => instance == open && sealed.is_none(),
-        Life::Drained(_) => false,
-        Life::Freed(freed) => instance > freed,
-    };
-    let offset = first.offset;
-    invariant::check(Invariant::T5, legal, || {
-        format!("{instance:?} stands at {offset} in {slot:?}, which is {life:?}, {sealed:?}")
-    });
-    match life {
-        Life::Open(open) => partition.life = Life::Open(open.max(instance)),
-        Life::Unknown | Life::Drained(_) | Life::Freed(_) if instance > last => {
-            partition.ahead = Some(instance);
-            return false;
-        }
-        Life::Unknown | Life::Drained(_) | Life::Freed(_) => partition.begin(instance),
-    }
-    true
-}
-
-/// Whether an arrival can be dealt with outside of a turn.
-fn is_silent(partition: &Partition, arrival: &Arrival) -> bool {
-    if let What::Good(BucketRecord::Free(_)) = arrival.what {
-        return arrival.offset >= partition.replayed || partition.ready();
-    }
-    if !partition.ready() {
-        return false;
-    }
-    if arrival.offset < partition.replayed {
-        return true;
-    }
-    match &arrival.what {
-        What::Good(BucketRecord::Placement(placement, _)) => {
-            !partition.mark.covers(placement.due, arrival.offset)
-        }
-        What::Good(BucketRecord::Free(_)) => true,
-        What::Good(BucketRecord::Revoke(_) | BucketRecord::Seal(_)) | What::Bad(..) => false,
-    }
-}
-
-fn free(partition: &mut Partition, instance: Instance) {
-    let (slot, life) = (partition.slot, partition.life);
-    invariant::check(Invariant::T1, partition.open().is_none(), || {
-        format!("{instance:?} in {slot:?} is freed while it is {life:?}")
-    });
-    partition.life = Life::Freed(instance);
-    partition.sealed = None;
-}
-
-/// Ends the open instance if it is over, and tells so.
-fn drain(partition: &mut Partition, draft: &mut Draft) {
-    let Some(seal) = partition.sealed.filter(|_| partition.over()) else {
-        return;
-    };
-    let drained = ledger(partition, seal);
-    draft.drained(drained);
-    partition.end(seal.instance);
-}
-
-/// The counts of an instance that is over. Records that nobody could read count as expired as far as
-/// the seal says that they were placements. A ledger that does not add up is reported and the
-/// instance ends all the same: a slot that never drains would hold up all that comes after it.
-fn ledger(partition: &Partition, seal: Seal) -> Drained {
-    let counts = partition.counts;
-    let known = counts.fired + counts.revoked + counts.expired;
-    let unread = seal.placements.saturating_sub(known).min(counts.unread);
-    invariant::check(Invariant::T1, known + unread == seal.placements, || {
-        format!("{seal:?} of {:?} meets {counts:?}", partition.slot)
-    });
-    Drained {
-        instance: seal.instance,
-        placements: seal.placements,
-        fired: counts.fired,
-        revoked: counts.revoked,
-        expired: counts.expired + unread,
     }
 }
