@@ -54,7 +54,8 @@ pub struct Trigger {
     asks: VecDeque<Ask>,
     /// The time last told.
     now: Millis,
-    /// The wheel's next time is known exactly if it is at this or before.
+    /// When the wheel was looked at last: its next time is known exactly if it is within the lead of
+    /// this.
     looked: Millis,
     /// All positions are committed at this monotonic time, changed or not.
     recommit_at: u64,
@@ -135,6 +136,11 @@ impl Trigger {
         Instance::of(self.now.plus(self.ahead_ms()))
     }
 
+    /// How long before its due time a firing asks for a turn, ms.
+    fn ripe_ms(&self) -> u64 {
+        self.config.lead_ms.saturating_sub(self.config.gather_ms)
+    }
+
     fn ahead_ms(&self) -> u64 {
         u64::from(self.config.slots_ahead) * WIDTH_MS.unsigned_abs()
     }
@@ -197,8 +203,8 @@ impl Stage for Trigger {
             return;
         }
         self.read_wanted();
-        self.looked = now.wall.plus(self.config.lead_ms);
-        self.hold.advance(self.looked);
+        self.looked = now.wall;
+        self.hold.advance(now.wall.plus(self.config.lead_ms));
     }
 
     fn poll_timeout(&self) -> Option<Millis> {
@@ -209,8 +215,8 @@ impl Stage for Trigger {
         let fire = self
             .hold
             .next()
-            .filter(|next| !next.exact || next.at > self.looked)
-            .map(|next| next.at.minus(self.config.lead_ms));
+            .filter(|next| !next.exact || next.at > self.looked.plus(self.ripe_ms()))
+            .map(|next| next.at.minus(self.ripe_ms()));
         let wake = self
             .partitions
             .iter()
@@ -246,7 +252,7 @@ impl Stage for Trigger {
 
     fn wants_turn(&self, now: Now) -> bool {
         !self.leaving
-            && (self.is_due(now.wall.plus(self.config.lead_ms))
+            && (self.is_due(now.wall.plus(self.ripe_ms()))
                 || self.partitions.iter().any(Partition::wants_turn))
     }
 

@@ -8,14 +8,14 @@ mod world;
 use std::fmt::Write;
 
 use schemas::slot::WIDTH_MS;
-use schemas::{FireId, Instance, Millis, Slot};
+use schemas::{FireId, Instance, Millis};
 use trigger::Config;
 
 use self::world::{Said, World};
 
 const START: i64 = 1_796_086_800_000;
 
-const TABLES: [(&str, &str); 14] = [
+const TABLES: [(&str, &str); 15] = [
     (
         "fires leave in the order of due time and offset, a lead before they are due",
         "place a i0 2000
@@ -23,13 +23,27 @@ const TABLES: [(&str, &str); 14] = [
          place c i0 1000
          read
          turn =>
-         now 849
-         turn =>
-         now 850
+         now 889
+         wants a turn => no
+         now 890
+         wants a turn => yes
          turn => fire b, fire c
          now 5000
          turn => fire a
          turn =>",
+    ),
+    (
+        "a turn takes along what is within its lead, and comes when the first is almost due",
+        "place a i0 1000
+         place b i0 1040
+         place c i0 1041
+         read
+         now 890
+         turn => fire a, fire b
+         now 930
+         wants a turn => no
+         now 931
+         turn => fire c",
     ),
     (
         "what arrives behind the watermark leaves at once, in offset order",
@@ -271,6 +285,10 @@ fn run(world: &mut World, words: &[&str]) -> String {
         ["read", most] => {
             world.deliver(usize::try_from(number(most)).expect("a count"));
         }
+        ["wants", "a", "turn"] => {
+            let wants = world.wants_turn();
+            return if wants { "yes" } else { "no" }.to_owned();
+        }
         ["reading"] => return format!("{} slots", world.reading().len()),
         ["crash"] => world.crash(),
         ["lost", "turn"] => {
@@ -321,79 +339,4 @@ fn instance(text: &str) -> Instance {
 
 fn number(text: &str) -> i64 {
     text.parse().expect("a number")
-}
-
-#[test]
-fn a_lost_position_of_a_used_slot_shuts_that_slot_alone() {
-    let mut world = World::new(START, Config::default());
-    let first = Instance(Millis(START));
-    world.place(first, id("a"), START + 1_000, None);
-    world.place(first.next(), id("b"), START + 1_000, None);
-    while world.deliver(10) {}
-    world.turn();
-    assert!(world.committed(first.slot()).is_some());
-    // The driver topic's position is there, so this shard was at work before.
-    let shut = if first.slot() == Slot(0) {
-        first.next().slot()
-    } else {
-        first.slot()
-    };
-    world.forget_position(shut);
-    world.crash();
-    assert!(!world.reading().contains(&shut));
-    assert_eq!(world.reading().len(), 23);
-    while world.deliver(10) {}
-    world.advance(START + 1_000);
-    world.turn();
-    assert_eq!(world.said.len(), 1);
-    assert!(world.committed(shut).is_none());
-}
-
-#[test]
-fn a_shard_given_up_begins_nothing_new() {
-    use pipeline::Stage;
-
-    let mut world = World::new(START, Config::default());
-    world.place(Instance(Millis(START)), id("a"), START + 1_000, None);
-    while world.deliver(10) {}
-    world.advance(START + 1_000);
-    assert!(world.wants_turn());
-    let now = world.clock();
-    world.core.handle_revoke(now);
-    assert!(world.core.is_idle());
-    assert!(!world.wants_turn());
-    world.turn();
-    assert_eq!(world.said, []);
-    world.crash();
-    while world.deliver(10) {}
-    world.turn();
-    assert_eq!(world.said, [Said::Fire(id("a"))]);
-}
-
-#[test]
-fn what_is_loaded_ahead_of_need_is_bounded() {
-    let bound = 1 << 20;
-    let config = Config {
-        loaded_bytes: bound,
-        ..Config::default()
-    };
-    let mut world = World::new(START, config);
-    let current = Instance(Millis(START));
-    let next = current.next();
-    for name in 0..20_000_u32 {
-        let id = FireId(u128::from(name).to_be_bytes());
-        world.place(next, id, next.start().0 + i64::from(name % 1_000), None);
-    }
-    while world.deliver(100_000) {}
-    assert!(world.core.loaded_bytes() < bound + 4_096 * 300);
-    // Its time has come: now all of it is let in, and leaves.
-    world.advance(next.start().0);
-    world.turn();
-    while world.deliver(100_000) {}
-    world.advance(next.end().0);
-    for _ in 0..3 {
-        world.turn();
-    }
-    assert_eq!(world.said.len(), 20_000);
-    assert_eq!(world.core.loaded_bytes(), 0);
 }

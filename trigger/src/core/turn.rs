@@ -13,18 +13,19 @@ use super::partition::{Arrival, Partition, What};
 impl Trigger {
     /// Fills a turn: arrivals, then the wheel, then the ends.
     pub(super) fn fill(&mut self, draft: &mut Draft) {
-        self.looked = self.now.plus(self.config.lead_ms);
-        self.hold.advance(self.looked);
+        self.looked = self.now;
+        let limit = self.now.plus(self.config.lead_ms);
+        self.hold.advance(limit);
         // A backlog that arrives late must not starve what is due in time.
-        let keep_a_quarter = self.is_due(self.looked);
+        let keep_a_quarter = self.is_due(limit);
         let mut slots: Vec<_> = self.partitions.iter().map(order).collect();
         slots.sort_unstable();
         for (_, slot) in &slots {
             self.deal(*slot, draft, keep_a_quarter);
         }
-        self.fire(draft, self.looked);
+        self.fire(draft, limit);
         // What came in by this turn may be due as well, but not be known exactly yet.
-        self.hold.advance(self.looked);
+        self.hold.advance(limit);
         for (_, slot) in &slots {
             drain(&mut self.partitions[usize::from(slot.0)], draft);
         }
