@@ -26,6 +26,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(crate) struct Door {
     client: Client<HttpConnector, Full<Bytes>>,
     url: Arc<str>,
+    /// Where tasks are posted.
+    tasks: &'static str,
     room: Arc<Semaphore>,
 }
 
@@ -46,8 +48,8 @@ enum Said {
 }
 
 impl Door {
-    /// The door at `url`, with at most `connections` registrations at once.
-    pub(crate) fn new(url: &str, connections: usize) -> Self {
+    /// The door at `url`, with at most `connections` registrations at once, in the bulk lane or not.
+    pub(crate) fn new(url: &str, connections: usize, bulk: bool) -> Self {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         let client = Client::builder(TokioExecutor::new())
@@ -57,6 +59,11 @@ impl Door {
         Self {
             client,
             url: url.into(),
+            tasks: if bulk {
+                "/v1/tasks?lane=bulk"
+            } else {
+                "/v1/tasks"
+            },
             room: Arc::new(Semaphore::new(connections)),
         }
     }
@@ -116,7 +123,7 @@ impl Door {
     async fn register(&self, mut batch: Vec<Ready>, fate: &Fate) {
         let began_us = clock::now_us();
         loop {
-            let asked = self.ask(Method::POST, "/v1/tasks", body_of(&batch)).await;
+            let asked = self.ask(Method::POST, self.tasks, body_of(&batch)).await;
             let over = clock::now_us() - began_us > GIVE_UP_US;
             let mut again = Vec::new();
             for (index, ready) in batch.drain(..).enumerate() {
@@ -193,13 +200,7 @@ mod tests {
         assert!(matches!(said(&many, 2), Said::Refused(_)));
         assert!(matches!(said(&many, 3), Said::Refused(_)));
         assert_eq!(said(&answer(202, json!({})), 0), Said::Accepted);
-        assert!(matches!(
-            said(&answer(429, json!({})), 0),
-            Said::NotNow(_)
-        ));
-        assert!(matches!(
-            said(&answer(400, json!({})), 0),
-            Said::Refused(_)
-        ));
+        assert!(matches!(said(&answer(429, json!({})), 0), Said::NotNow(_)));
+        assert!(matches!(said(&answer(400, json!({})), 0), Said::Refused(_)));
     }
 }

@@ -179,7 +179,9 @@ impl Settings {
         if !(rate > 0.0 && rate <= 1e6) {
             bail!("--rate is {rate}: it must be above 0 and at most 1,000,000");
         }
-        let target = flags.target.unwrap_or_else(|| flags.via.target().to_owned());
+        let target = flags
+            .target
+            .unwrap_or_else(|| flags.via.target().to_owned());
         let target = target.trim_end_matches('/').to_owned();
         let door = match flags.via {
             Via::Http => Some(target.clone()),

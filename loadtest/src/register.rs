@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use anyhow::Result;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
@@ -106,16 +105,13 @@ impl Fate {
 }
 
 /// Registers everything that `settings` plan, from `begun_us` on; returns when all was offered.
-///
-/// # Errors
-/// None that a single registration can cause: those are counted.
 pub(crate) async fn all(
     settings: &Settings,
     begun_us: i64,
     chooser: &Chooser,
     way: &Way,
     fate: &Fate,
-) -> Result<()> {
+) {
     let batch = match way {
         Way::Kafka(_) => 1,
         Way::Http(_) => settings.batch,
@@ -135,7 +131,6 @@ pub(crate) async fn all(
         }
     }
     way.offer_all(&mut waiting, fate).await;
-    Ok(())
 }
 
 fn ready(begun_us: i64, arrival: &Arrival, chooser: &Chooser, fate: &Fate) -> Ready {

@@ -69,6 +69,8 @@ pub(crate) struct Counts {
     pub(crate) awaited_fired: u64,
     /// Acknowledged tasks whose call is awaited.
     pub(crate) awaited: u64,
+    /// Acknowledged tasks that get a command.
+    pub(crate) commanded: u64,
     /// Calls of any kind.
     pub(crate) calls: u64,
     pub(crate) early: u64,
@@ -151,6 +153,7 @@ impl Tally {
             *state |= ACCEPTED;
             self.counts.accepted += 1;
             self.counts.awaited += u64::from(*state & AWAITED != 0);
+            self.counts.commanded += u64::from(*state & COMMANDED != 0);
         }
     }
 
@@ -254,6 +257,11 @@ impl Tally {
 
     pub(crate) fn doubles(&self) -> &[Doubled] {
         &self.doubles
+    }
+
+    /// When the plan wants it, epoch ms.
+    pub(crate) fn due_of(&self, number: u32) -> i64 {
+        self.due[number as usize]
     }
 
     /// The calls of a commanded task.

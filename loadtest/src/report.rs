@@ -1,0 +1,199 @@
+//! What is told: the JSON file, the summary, the verdict.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use hdrhistogram::Histogram;
+use serde::Serialize;
+
+use crate::commands::Verdict;
+
+/// Everything a run found out. Times end in their unit.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Report {
+    pub(crate) profile: &'static str,
+    pub(crate) via: &'static str,
+    pub(crate) seed: u64,
+    /// Tasks that the plan offered.
+    pub(crate) offered: u64,
+    /// Tasks that the log or the door acknowledged.
+    pub(crate) registered: u64,
+    /// Tasks given up: refused, or not acknowledged in time.
+    pub(crate) refused: u64,
+    /// Tasks that were called.
+    pub(crate) fired: u64,
+    pub(crate) lost: u64,
+    pub(crate) early: u64,
+    pub(crate) doubled: u64,
+    /// Further attempts of a firing.
+    pub(crate) retried: u64,
+    /// Calls with another due time than asked for.
+    pub(crate) wrong_due: u64,
+    /// Tasks fired from the first due time to the last call.
+    pub(crate) rate_per_s: f64,
+    /// Tasks fired from the first call to the last.
+    pub(crate) drain_per_s: f64,
+    /// Acknowledged from the first to the last acknowledgement.
+    pub(crate) register_rate_per_s: f64,
+    /// Registrations repeated after no or a bad answer.
+    pub(crate) register_repeated: u64,
+    /// How far this program was behind its plan at worst.
+    pub(crate) behind_ms_max: f64,
+    pub(crate) lateness_ms: Lateness,
+    /// First call behind the first due time.
+    pub(crate) first_call_ms: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) raw_http_per_s: Option<f64>,
+    /// Most resident memory by role.
+    pub(crate) rss_mib: BTreeMap<String, f64>,
+    pub(crate) commands: u64,
+    pub(crate) unanswered: u64,
+    pub(crate) false_answers: u64,
+    /// By command, by answer.
+    pub(crate) answers: BTreeMap<String, BTreeMap<String, u64>>,
+    /// By way to lie.
+    pub(crate) false_by: BTreeMap<String, u64>,
+    /// Ids of some that were lost.
+    pub(crate) lost_ids: Vec<String>,
+    /// Answers found false, the first few.
+    pub(crate) false_examples: Vec<String>,
+    /// How long the run took.
+    pub(crate) seconds: f64,
+}
+
+/// Of first calls, milliseconds.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(crate) struct Lateness {
+    pub(crate) mean: f64,
+    pub(crate) p50: f64,
+    pub(crate) p90: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+}
+
+impl Lateness {
+    /// Of a histogram in microseconds.
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
+        let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1_000.0;
+        Self {
+            mean: histogram.mean() / 1_000.0,
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: histogram.max() as f64 / 1_000.0,
+        }
+    }
+}
+
+impl Report {
+    /// Whether everything was as promised.
+    pub(crate) fn is_exact(&self) -> bool {
+        self.lost == 0 && self.early == 0 && self.doubled == 0 && self.false_answers == 0
+    }
+
+    /// Takes over what was found about commands.
+    pub(crate) fn set_verdict(&mut self, verdict: Verdict) {
+        self.commands = verdict.commands;
+        self.unanswered = verdict.unanswered;
+        self.false_answers = verdict.false_answers;
+        self.answers = verdict.answers;
+        self.false_by = verdict.ways;
+        self.false_examples = verdict.examples;
+    }
+
+    /// Writes the JSON file.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        let text = serde_json::to_string_pretty(self)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write `{}`", path.display()))
+    }
+
+    /// For people.
+    pub(crate) fn summary(&self) -> String {
+        let mut out = String::new();
+        let mut line = |name: &str, value: String| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(out, "{name:<22} {value}");
+        };
+        line(
+            "load",
+            format!("{} by {}, seed {}", self.profile, self.via, self.seed),
+        );
+        line(
+            "registered",
+            format!(
+                "{} of {} at {:.0}/s, {} refused, {} repeated",
+                self.registered,
+                self.offered,
+                self.register_rate_per_s,
+                self.refused,
+                self.register_repeated
+            ),
+        );
+        line(
+            "behind the plan",
+            format!("{:.1} ms at worst", self.behind_ms_max),
+        );
+        line(
+            "fired",
+            format!("{} at {:.0}/s", self.fired, self.rate_per_s),
+        );
+        line("drained", format!("{:.0}/s", self.drain_per_s));
+        if let Some(raw) = self.raw_http_per_s {
+            line("raw HTTP", format!("{raw:.0}/s"));
+        }
+        let late = &self.lateness_ms;
+        line(
+            "lateness, ms",
+            format!(
+                "p50 {:.1}  p90 {:.1}  p99 {:.1}  p99.9 {:.1}  max {:.1}",
+                late.p50, late.p90, late.p99, late.p999, late.max
+            ),
+        );
+        if self.commands > 0 {
+            line(
+                "commands",
+                format!(
+                    "{}, {} unanswered, {} answered falsely",
+                    self.commands, self.unanswered, self.false_answers
+                ),
+            );
+            for (command, answers) in &self.answers {
+                let told: Vec<String> = answers
+                    .iter()
+                    .map(|(answer, count)| format!("{answer} {count}"))
+                    .collect();
+                line(&format!("  {command}"), told.join(", "));
+            }
+            for example in &self.false_examples {
+                line("  false", example.clone());
+            }
+        }
+        for (role, mib) in &self.rss_mib {
+            line(
+                &format!("memory of {role}"),
+                format!("{mib:.0} MiB at most"),
+            );
+        }
+        line(
+            "lost early doubled",
+            format!("{} {} {}", self.lost, self.early, self.doubled),
+        );
+        if self.retried + self.wrong_due > 0 {
+            line(
+                "also",
+                format!(
+                    "{} retried, {} with another due time",
+                    self.retried, self.wrong_due
+                ),
+            );
+        }
+        out
+    }
+}

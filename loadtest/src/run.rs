@@ -1,0 +1,266 @@
+//! A run from beginning to end.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::mpsc;
+
+use crate::arrivals::Extent;
+use crate::clock;
+use crate::commands::{Chooser, Trials};
+use crate::door::Door;
+use crate::flags::{Settings, Via};
+use crate::kafka::Intake;
+use crate::raw;
+use crate::receiver::{Bound, Shared};
+use crate::register::{self, Fate, Progress, Way};
+use crate::report::{Lateness, Report};
+use crate::rss::Watch;
+use crate::tally::Tally;
+use crate::task::Naming;
+
+/// From the start to the first arrival: connections are opened in it.
+const HEAD_START_US: i64 = 200_000;
+/// How long a second call is waited for once everything came.
+const LINGER: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_millis(100);
+/// Ids of lost tasks that are told.
+const LOST_TOLD: usize = 20;
+
+/// The parts of a run that are watched.
+struct Run {
+    settings: Settings,
+    shared: Arc<Shared>,
+    progress: Arc<Progress>,
+    trials: Arc<Trials>,
+    memory: Watch,
+    begun_us: i64,
+}
+
+/// Registers, receives, judges, tells.
+///
+/// # Errors
+/// What kept it from running; what it found is in the report.
+pub(crate) fn run(settings: Settings) -> Result<Report> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start a runtime")?;
+    let report = runtime.block_on(measure(settings.clone()));
+    // Connections to a door that is gone must not hold up the end.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let report = report?;
+    if let Some(path) = &settings.json {
+        report.write(path)?;
+    }
+    print!("{}", report.summary());
+    Ok(report)
+}
+
+async fn measure(settings: Settings) -> Result<Report> {
+    let bound = Bound::new()?;
+    let begun_us = (clock::now_us() + HEAD_START_US) / 1_000 * 1_000;
+    let naming = Naming {
+        tenant: settings.tenant.clone(),
+        run: format!("{begun_us:x}"),
+        url: format!("http://{}/", bound.address),
+        pad: "x".repeat(settings.payload),
+    };
+    let shared = Arc::new(Shared::new(naming, Tally::new(begun_us)));
+    bound.serve(settings.receivers, &shared)?;
+    let door = match &settings.door {
+        Some(url) => Some(Door::new(url, settings.connections, settings.bulk)),
+        None => None,
+    };
+    let way = match (settings.via, &door) {
+        (Via::Http, Some(door)) => Way::Http(door.clone()),
+        _ => Way::Kafka(Intake::new(&settings, &shared)?),
+    };
+    if let Some(door) = &door {
+        door.ensure_ready().await?;
+    }
+
+    let (follow, followed) = mpsc::unbounded_channel();
+    let progress = Arc::new(Progress::default());
+    let fate = Fate::new(Arc::clone(&shared), Arc::clone(&progress), follow);
+    let chooser = Chooser::new(&settings);
+    let trials = Arc::new(Trials::default());
+    if let (Some(door), true) = (door, settings.commands > 0) {
+        let (trials, shared) = (Arc::clone(&trials), Arc::clone(&shared));
+        tokio::spawn(trials.run(chooser.clone(), door, shared, followed));
+    }
+    let registering = {
+        let settings = settings.clone();
+        tokio::spawn(async move {
+            register::all(&settings, begun_us, &chooser, &way, &fate).await;
+        })
+    };
+    let mut run = Run {
+        memory: Watch::new(&settings.pids),
+        settings,
+        shared,
+        progress,
+        trials,
+        begun_us,
+    };
+    let end_us = run.watch(&registering).await;
+    registering.abort();
+    let mut report = run.report(end_us);
+    if run.settings.raw {
+        report.raw_http_per_s = Some(raw::rate(bound.address, &run.shared.naming).await?);
+    }
+    run.write_doubles()?;
+    Ok(report)
+}
+
+impl Run {
+    /// Returns when everything came, or nothing more does; epoch microseconds.
+    async fn watch(&mut self, registering: &tokio::task::JoinHandle<()>) -> i64 {
+        let bar = self.bar();
+        let mut whole_since: Option<Instant> = None;
+        loop {
+            tokio::time::sleep(LOOK).await;
+            self.memory.look();
+            self.show(&bar);
+            let now_us = clock::now_us();
+            let registered =
+                registering.is_finished() && self.progress.open.load(Ordering::Acquire) == 0;
+            if registered && self.is_whole(now_us) {
+                let since = *whole_since.get_or_insert_with(Instant::now);
+                if since.elapsed() >= LINGER {
+                    break;
+                }
+                continue;
+            }
+            whole_since = None;
+            if registered && self.is_silent(now_us) {
+                break;
+            }
+        }
+        bar.finish_and_clear();
+        clock::now_us()
+    }
+
+    /// Nothing is missing, and nothing is promised any more.
+    fn is_whole(&self, now_us: i64) -> bool {
+        let counts = self.shared.tally().counts();
+        counts.awaited_fired >= counts.awaited
+            && self.trials.ended() >= counts.commanded
+            && now_us / 1_000 > self.last_due()
+            && !self.trials.is_waiting(&self.shared, now_us / 1_000)
+    }
+
+    /// What is missing had its time.
+    fn is_silent(&self, now_us: i64) -> bool {
+        let last_call = self.shared.tally().span_us().map_or(0, |(_, last)| last);
+        let last_ack = self.progress.last_us.load(Ordering::Relaxed);
+        let last = last_call.max(last_ack).max(self.last_due() * 1_000);
+        let settle = i64::try_from(self.settings.settle.as_micros()).unwrap_or(i64::MAX);
+        now_us > last.saturating_add(settle)
+    }
+
+    /// Of everything that is awaited, epoch ms. What a command moved beyond the settle time is not.
+    fn last_due(&self) -> i64 {
+        let planned = self.shared.tally().due_span().map_or(0, |(_, last)| last);
+        let bound = planned.max(clock::now_us() / 1_000) + 60_000;
+        let moved = self.trials.last_due_before(bound).unwrap_or(0);
+        planned.max(moved)
+    }
+
+    fn bar(&self) -> ProgressBar {
+        let total = match self.settings.extent {
+            Extent::Tasks(tasks) => tasks,
+            Extent::Millis(ms) => (ms as f64 / 1_000.0 * self.settings.rate) as u64,
+        };
+        // Draws on standard error, and only where that is a terminal.
+        let bar = ProgressBar::new(total);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}") {
+            bar.set_style(style);
+        }
+        bar
+    }
+
+    fn show(&self, bar: &ProgressBar) {
+        let counts = self.shared.tally().counts();
+        bar.set_position(counts.fired);
+        bar.set_message(format!(
+            "registered {}, fired {}, early {}, doubled {}, refused {}",
+            counts.accepted, counts.fired, counts.early, counts.doubled, counts.refused
+        ));
+    }
+
+    fn report(&self, end_us: i64) -> Report {
+        let verdict = self.trials.judge(&self.shared, end_us);
+        let tally = self.shared.tally();
+        let counts = tally.counts();
+        let missing: Vec<u32> = tally.missing().collect();
+        let last_ack = self.progress.last_us.load(Ordering::Relaxed);
+        let first_due = tally.due_span().map(|(first, _)| first * 1_000);
+        let (fired_span, drain_span) = match (tally.span_us(), first_due) {
+            (Some((first, last)), Some(due)) => (last - due, last - first),
+            _ => (0, 0),
+        };
+        let mut report = Report {
+            profile: self.settings.profile.name(),
+            via: self.settings.via.name(),
+            seed: self.settings.seed,
+            offered: counts.planned,
+            registered: counts.accepted,
+            refused: counts.refused,
+            fired: counts.fired,
+            lost: missing.len() as u64,
+            early: counts.early,
+            doubled: counts.doubled,
+            retried: counts.retried,
+            wrong_due: counts.wrong_due,
+            rate_per_s: per_second(counts.fired, fired_span),
+            drain_per_s: per_second(counts.fired, drain_span),
+            register_rate_per_s: per_second(counts.accepted, last_ack - self.begun_us),
+            register_repeated: self.progress.repeated.load(Ordering::Relaxed),
+            behind_ms_max: self.progress.behind_us.load(Ordering::Relaxed) as f64 / 1e3,
+            lateness_ms: Lateness::of(tally.lateness_us()),
+            first_call_ms: tally
+                .span_us()
+                .zip(first_due)
+                .map(|((first, _), due)| (first - due) as f64 / 1e3),
+            rss_mib: self.memory.most().clone(),
+            lost_ids: missing
+                .iter()
+                .take(LOST_TOLD)
+                .map(|number| self.shared.naming.id(*number))
+                .collect(),
+            seconds: (end_us - self.begun_us) as f64 / 1e6,
+            ..Report::default()
+        };
+        report.set_verdict(verdict);
+        report
+    }
+
+    fn write_doubles(&self) -> Result<()> {
+        let Some(path) = &self.settings.doubles else {
+            return Ok(());
+        };
+        let written = || -> std::io::Result<()> {
+            let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
+            for doubled in self.shared.tally().doubles() {
+                serde_json::to_writer(&mut file, doubled)?;
+                file.write_all(b"\n")?;
+            }
+            file.flush()
+        };
+        written().with_context(|| format!("write `{}`", path.display()))
+    }
+}
+
+fn per_second(count: u64, span_us: i64) -> f64 {
+    if span_us > 0 {
+        count as f64 * 1e6 / span_us as f64
+    } else {
+        0.0
+    }
+}
