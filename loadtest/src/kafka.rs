@@ -1,6 +1,6 @@
 //! Registrations as records of the registrations topic, keyed as the contract says.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,10 +21,19 @@ const ON_THE_WAY: usize = 50_000;
 /// Pause before a record is sent again.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// The intake topic.
+/// The intake topic. It must outlive what was offered: the producer ends with it.
 #[derive(Clone)]
 pub(crate) struct Intake {
+    /// Never owned by a record under way: the producer tells their fates from a thread of its own,
+    /// which cannot end the producer.
     producer: Arc<dyn Producer>,
+    line: Line,
+}
+
+/// What a record under way needs.
+#[derive(Clone)]
+struct Line {
+    producer: Weak<dyn Producer>,
     shared: Arc<Shared>,
     topic: Topic,
     shards: Shards,
@@ -34,7 +43,7 @@ pub(crate) struct Intake {
 
 /// One record under way.
 struct Trip {
-    intake: Intake,
+    line: Line,
     fate: Fate,
     ready: Ready,
     began_us: i64,
@@ -54,8 +63,9 @@ impl Intake {
             ..KafkaConfig::default()
         })?;
         shared.naming.key(0).context("--tenant is not a tenant")?;
-        Ok(Self {
-            producer: broker.producer().context("connect to Kafka")?,
+        let producer = broker.producer().context("connect to Kafka")?;
+        let line = Line {
+            producer: Arc::downgrade(&producer),
             shared: Arc::clone(shared),
             topic: if settings.bulk {
                 Topic::RegistrationsBulk
@@ -65,37 +75,37 @@ impl Intake {
             shards,
             room: Arc::new(Semaphore::new(ON_THE_WAY)),
             runtime: Handle::current(),
-        })
+        };
+        Ok(Self { producer, line })
     }
 
     /// Sends it, when there is room.
     pub(crate) async fn offer(&self, ready: Ready, fate: &Fate) {
         // Never closed.
-        if let Ok(permit) = self.room.acquire().await {
+        if let Ok(permit) = self.line.room.acquire().await {
             permit.forget();
         }
         let trip = Trip {
-            intake: self.clone(),
+            line: self.line.clone(),
             fate: fate.clone(),
             ready,
             began_us: clock::now_us(),
         };
-        trip.send();
+        trip.send(self.producer.as_ref());
     }
 }
 
 impl Trip {
-    fn send(self) {
-        let Some(key) = self.intake.shared.naming.key(self.ready.number) else {
+    fn send(self, producer: &dyn Producer) {
+        let Some(key) = self.line.shared.naming.key(self.ready.number) else {
             return self.end(Err("its name is not allowed"));
         };
         let record = Outgoing {
-            to: TopicPartition::new(self.intake.topic, key.shard(self.intake.shards)),
+            to: TopicPartition::new(self.line.topic, key.shard(self.line.shards)),
             key: Some(Bytes::from(key.routing_key())),
             value: Some(self.ready.body.clone()),
             headers: Vec::new(),
         };
-        let producer = Arc::clone(&self.intake.producer);
         let written = move |fate: Result<i64, pipeline::LogError>| match fate {
             Ok(_) => self.end(Ok(())),
             Err(error) if clock::now_us() - self.began_us > GIVE_UP_US => {
@@ -108,9 +118,12 @@ impl Trip {
 
     fn again(self) {
         self.fate.repeats();
-        self.intake.runtime.clone().spawn(async move {
+        self.line.runtime.clone().spawn(async move {
             tokio::time::sleep(AGAIN).await;
-            self.send();
+            match self.line.producer.upgrade() {
+                Some(producer) => self.send(producer.as_ref()),
+                None => self.end(Err("the run is over")),
+            }
         });
     }
 
@@ -119,6 +132,6 @@ impl Trip {
             Ok(()) => self.fate.accepted(&self.ready),
             Err(why) => self.fate.refused(&self.ready, why),
         }
-        self.intake.room.add_permits(1);
+        self.line.room.add_permits(1);
     }
 }

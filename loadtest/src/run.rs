@@ -95,7 +95,8 @@ async fn measure(settings: Settings) -> Result<Report> {
         tokio::spawn(trials.run(chooser.clone(), door, shared, followed));
     }
     let registering = {
-        let settings = settings.clone();
+        // `way` stays here until the end: what it sent is still under way when all was offered.
+        let (settings, way) = (settings.clone(), way.clone());
         tokio::spawn(async move {
             register::all(&settings, begun_us, &chooser, &way, &fate).await;
         })
@@ -110,6 +111,7 @@ async fn measure(settings: Settings) -> Result<Report> {
     };
     let end_us = run.watch(&registering).await;
     registering.abort();
+    drop(way);
     let mut report = run.report(end_us);
     if run.settings.raw {
         report.raw_http_per_s = Some(raw::rate(bound.address, &run.shared.naming).await?);
