@@ -33,6 +33,9 @@ pub(crate) struct ShowArgs {
     /// Use the unoptimised build: for work on the claims themselves, never for their figures
     #[arg(long)]
     pub debug: bool,
+    /// Take `tidewheel` and `tidewheel-load` from this directory instead of building them
+    #[arg(long)]
+    pub programs: Option<PathBuf>,
 }
 
 /// One claim.
@@ -160,6 +163,9 @@ fn show(claim: &Claim, args: &ShowArgs) -> Result<()> {
 
 /// A program of the workspace, built now.
 fn program(args: &ShowArgs, package: &str, name: &str) -> Result<PathBuf> {
+    if let Some(dir) = &args.programs {
+        return Ok(std::path::absolute(dir.join(name))?);
+    }
     let mut cargo = repo::cargo();
     cargo.args(["build", "--quiet", "-p", package, "--bin", name]);
     if !args.debug {

@@ -186,7 +186,7 @@ impl Drop for Shell {
     fn drop(&mut self) {
         // The group: cargo and the program that it runs.
         let kill = format!("kill -TERM -- -{}", self.child.id());
-        let ended = Command::new("sh").args(["-c", &kill]).status();
+        let ended = Command::new("bash").args(["-c", &kill]).status();
         if let Err(error) = ended.and_then(|_| self.child.wait()) {
             eprintln!("error: end a command of the README: {error}");
         }
