@@ -2,7 +2,10 @@
 
 mod world;
 
-use world::script::check;
+use schemas::CommandAnswer;
+
+use world::script::{check, run};
+use world::{START, World};
 
 #[test]
 fn an_outcome_that_comes_before_the_decision_decides() {
@@ -167,4 +170,32 @@ fn later_commands_fold_into_the_wish() {
     ] {
         check(name, &format!("{before}\n{rest}"));
     }
+}
+
+#[test]
+fn each_of_several_moves_is_told_what_it_asked_for() {
+    let mut world = World::new();
+    for step in [
+        "register a 10s",
+        "stop",
+        "reschedule a 1h",
+        "reschedule a 20s",
+        "go",
+    ] {
+        world.keep_answers = true;
+        run(&mut world, step);
+    }
+    let told = world.answers.iter().map(|(request, answer)| match answer {
+        CommandAnswer::Created { version, due } | CommandAnswer::Changed { version, due } => {
+            (*request, *version, due.0 - START)
+        }
+        other => panic!("{request} was told {other:?}"),
+    });
+    let told: Vec<_> = told.collect();
+    let dues: Vec<_> = told
+        .iter()
+        .map(|(request, _, due)| (*request, *due))
+        .collect();
+    assert_eq!(dues, [(1, 10_000), (2, 3_600_000), (3, 20_000)]);
+    assert!(told.is_sorted_by_key(|(_, version, _)| *version));
 }

@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::definition::{content_of, decode_definition, encode_definition};
 pub use self::key::{TableKey, named, parse_name, put_name};
-pub use self::task::{Ending, Firing, PastFiring, Phase, Plan, Successor, TaskRow, Wish};
+pub use self::task::{Asker, Ending, Firing, PastFiring, Phase, Plan, Successor, TaskRow, Wish};
 use crate::codec::{self, DecodeError, Kind};
 use crate::id::RequestId;
 use crate::shard::Shard;

@@ -66,12 +66,13 @@ impl<S: Store> PlannerCore<S> {
             Err(answer) => return answer,
         };
         self.follow_plan(&mut task, plan);
-        self.hold_or_settle(task, pause)
+        let (version, due) = (task.row.version, task.row.firing.leg_due);
+        self.hold_or_settle(task, pause);
+        CommandAnswer::Changed { version, due }
     }
 
-    /// Saves a task whose plan was changed, and says so.
-    pub(super) fn hold_or_settle(&mut self, mut task: Task, pause: bool) -> CommandAnswer {
-        let (version, due) = (task.row.version, task.row.firing.leg_due);
+    /// Saves a task whose plan was changed.
+    pub(super) fn hold_or_settle(&mut self, mut task: Task, pause: bool) {
         if pause {
             task.row.phase = Phase::Paused;
             self.table.save(task);
@@ -79,7 +80,6 @@ impl<S: Store> PlannerCore<S> {
             task.row.phase = Phase::Waiting;
             self.settle(task, None);
         }
-        CommandAnswer::Changed { version, due }
     }
 
     /// How the task is to be planned by `change`; `None` where that is how it is.

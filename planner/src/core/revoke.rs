@@ -6,7 +6,8 @@
 
 use schemas::bucket::{Purpose, Revoke};
 use schemas::index::{
-    Ending, Phase, Successor, Wish, content_of, decode_definition, encode_definition,
+    Asker, Ending, Phase, Successor, TaskRow, Wish, content_of, decode_definition,
+    encode_definition,
 };
 use schemas::{BucketRecord, CommandAnswer, Definition, Instance, RequestId, TaskKey, Topic};
 
@@ -41,7 +42,7 @@ impl<S: Store> PlannerCore<S> {
             self.answer_all(successor.askers, &answer);
         }
         wish.cancel = true;
-        wish.askers.extend(asked.request);
+        wait(&mut wish, &task.row, asked.request);
         self.wish(task, wish, new, Purpose::Cancel);
         None
     }
@@ -80,7 +81,7 @@ impl<S: Store> PlannerCore<S> {
             }
             wish.pause = pause;
         }
-        wish.askers.extend(asked.request);
+        wait(&mut wish, &task.row, asked.request);
         self.wish(task, wish, new, Purpose::Move);
         None
     }
@@ -186,13 +187,22 @@ impl<S: Store> PlannerCore<S> {
         if let Some(plan) = wish.plan {
             self.follow_plan(&mut task, plan);
         }
-        let answer = self.hold_or_settle(task, wish.pause);
-        self.answer_all(wish.askers, &answer);
+        self.hold_or_settle(task, wish.pause);
+        for Asker {
+            request,
+            version,
+            due,
+        } in wish.askers
+        {
+            self.answer(Some(request), CommandAnswer::Changed { version, due });
+        }
     }
 
     /// Tells everybody how a wish was decided, and lets the successor have its turn. Saves the task.
     pub(super) fn decide(&mut self, task: Task, wish: Wish, answer: &CommandAnswer) {
-        self.answer_all(wish.askers, answer);
+        for asker in wish.askers {
+            self.answer(Some(asker.request), answer.clone());
+        }
         let Some(successor) = wish.successor else {
             return self.table.save(task);
         };
@@ -247,7 +257,20 @@ fn taken(task: &mut Task) -> (Box<Wish>, bool) {
     }
 }
 
-fn full(askers: &[RequestId], request: Option<RequestId>) -> Verdict {
+/// Lets `request` wait for the decision, to be told of the task as it is wished for by now.
+fn wait(wish: &mut Wish, row: &TaskRow, request: Option<RequestId>) {
+    let (version, due) = match &wish.plan {
+        Some(plan) => (plan.version, plan.leg_due),
+        None => (row.version, row.firing.leg_due),
+    };
+    wish.askers.extend(request.map(|request| Asker {
+        request,
+        version,
+        due,
+    }));
+}
+
+fn full<T>(askers: &[T], request: Option<RequestId>) -> Verdict {
     let full = request.is_some() && askers.len() >= MOST_ASKERS;
     full.then(|| refused("", "too many commands wait for this task; ask again later"))
 }

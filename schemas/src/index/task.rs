@@ -105,9 +105,20 @@ pub struct Wish {
     /// The cancel was answered `too_late`; what remains is that no further leg is planted.
     pub told: bool,
     /// Who waits for the decision, in the order they came.
-    pub askers: Vec<RequestId>,
+    pub askers: Vec<Asker>,
     /// A register that came behind the cancel.
     pub successor: Option<Successor>,
+}
+
+/// Who waits for a wish to be decided, and what it is told if the wish comes true.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// Who.
+    pub request: RequestId,
+    /// The version its command got.
+    pub version: u64,
+    /// The due time its command asked for.
+    pub due: Millis,
 }
 
 /// How a task is to be planned once it can be.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use schemas::answer::AttemptView;
 use schemas::index::{
-    Ending, Firing, Forward, Forwarded, Mark, PastFiring, Phase, Plan, RingPhase, RingRow,
+    Asker, Ending, Firing, Forward, Forwarded, Mark, PastFiring, Phase, Plan, RingPhase, RingRow,
     Successor, TaskRow, Wish, decode_definition, encode_definition,
 };
 use schemas::{Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard, Topic};
@@ -58,7 +58,11 @@ fn full_row() -> TaskRow {
         pause: false,
         plan: Some(plan),
         told: false,
-        askers: vec![RequestId(u128::MAX)],
+        askers: vec![Asker {
+            request: RequestId(u128::MAX),
+            version: 9,
+            due: DUE.plus(1),
+        }],
         successor: Some(successor),
     };
     let attempt = AttemptView {
