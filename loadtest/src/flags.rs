@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Parser, ValueEnum};
 
 use crate::arrivals::Extent;
+use crate::harm::Harm;
 
 /// How late is Tidewheel, under load? Exits 0 only if nothing was lost, early or doubled.
 #[derive(Debug, Parser)]
@@ -51,6 +52,9 @@ pub(crate) struct Flags {
     /// Processes whose memory is watched: role=pid, comma between.
     #[arg(long, value_delimiter = ',')]
     pids: Vec<Pid>,
+    /// Harm to a process of --pids: kill:role@10s, or stop:role@10s+8s; comma between.
+    #[arg(long, value_delimiter = ',')]
+    harm: Vec<Harm>,
     /// Where doubled calls are listed, one JSON object a line.
     #[arg(long)]
     doubles: Option<PathBuf>,
@@ -142,6 +146,7 @@ pub(crate) struct Settings {
     pub(crate) seed: u64,
     pub(crate) json: Option<PathBuf>,
     pub(crate) pids: Vec<Pid>,
+    pub(crate) harm: Vec<Harm>,
     pub(crate) doubles: Option<PathBuf>,
     pub(crate) raw: bool,
     pub(crate) commands: u64,
@@ -196,6 +201,9 @@ impl Settings {
         if flags.commands > 0 && flags.bulk {
             bail!("--commands cannot follow --bulk: order holds within one lane only");
         }
+        for harm in &flags.harm {
+            harm.pid(&flags.pids)?;
+        }
         Ok(Self {
             profile: flags.profile,
             via: flags.via,
@@ -209,6 +217,7 @@ impl Settings {
             seed: flags.seed,
             json: flags.json,
             pids: flags.pids,
+            harm: flags.harm,
             doubles: flags.doubles,
             raw: flags.raw,
             commands: flags.commands,
@@ -388,6 +397,8 @@ mod tests {
             ("steady --pids planner", false),
             ("steady --for 1s --tasks 3", false),
             ("steady --via kafka --commands 3", false),
+            ("steady --harm kill:planner@1s", false),
+            ("steady --harm kill:planner@1s --pids planner=7", true),
             (
                 "steady --via kafka --commands 3 --door http://127.0.0.1:1",
                 true,

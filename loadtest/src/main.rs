@@ -15,6 +15,8 @@
 //!   `--settle` behind the last due time. **Early**: arrived before its due time. **Doubled**: a second
 //!   call with one `webhook-id` and attempt, or a second firing of a task that fires once.
 //! - The receiver answers every call with 200 at once.
+//! - `--harm` kills or stops processes named by `--pids` while the load runs; starting them again is for
+//!   whoever started them. `doubled_at_harm` tells how many doubled calls a harm explains.
 //!
 //! Start reading at `run`; `tally` is the judge, `commands` judges answers.
 
@@ -23,6 +25,7 @@ mod clock;
 mod commands;
 mod door;
 mod flags;
+mod harm;
 mod kafka;
 mod raw;
 mod receiver;

@@ -8,19 +8,21 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 
 use crate::arrivals::Extent;
 use crate::clock;
 use crate::commands::{Chooser, Trials};
 use crate::door::Door;
 use crate::flags::{Settings, Via};
+use crate::harm::{Done, Harm};
 use crate::kafka::Intake;
 use crate::raw;
 use crate::receiver::{Bound, Shared};
 use crate::register::{self, Fate, Progress, Way};
 use crate::report::{Lateness, Report};
 use crate::rss::Watch;
-use crate::tally::Tally;
+use crate::tally::{Doubled, Tally};
 use crate::task::Naming;
 
 /// From the start to the first arrival: connections are opened in it.
@@ -30,6 +32,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(100);
 /// Ids of lost tasks that are told.
 const LOST_TOLD: usize = 20;
+/// A call that began longer than this before a harm had been committed by then, microseconds.
+const UNCOMMITTED_US: i64 = 5_000_000;
 
 /// The parts of a run that are watched.
 struct Run {
@@ -39,6 +43,16 @@ struct Run {
     trials: Arc<Trials>,
     memory: Watch,
     begun_us: i64,
+}
+
+type Harming = JoinHandle<Result<Done>>;
+
+/// A doubled call in the file of them.
+#[derive(serde::Serialize)]
+struct Line<'a> {
+    task: String,
+    #[serde(flatten)]
+    doubled: &'a Doubled,
 }
 
 /// Registers, receives, judges, tells.
@@ -73,18 +87,7 @@ async fn measure(settings: Settings) -> Result<Report> {
     };
     let shared = Arc::new(Shared::new(naming, Tally::new(begun_us)));
     bound.serve(settings.receivers, &shared)?;
-    let door = match &settings.door {
-        Some(url) => Some(Door::new(url, settings.connections, settings.bulk)),
-        None => None,
-    };
-    let way = match (settings.via, &door) {
-        (Via::Http, Some(door)) => Way::Http(door.clone()),
-        _ => Way::Kafka(Intake::new(&settings, &shared)?),
-    };
-    if let Some(door) = &door {
-        door.ensure_ready().await?;
-    }
-
+    let (door, way) = connect(&settings, &shared).await?;
     let (follow, followed) = mpsc::unbounded_channel();
     let progress = Arc::new(Progress::default());
     let fate = Fate::new(Arc::clone(&shared), Arc::clone(&progress), follow);
@@ -101,6 +104,7 @@ async fn measure(settings: Settings) -> Result<Report> {
             register::all(&settings, begun_us, &chooser, &way, &fate).await;
         })
     };
+    let harming = start_harm(&settings, begun_us)?;
     let mut run = Run {
         memory: Watch::new(&settings.pids),
         settings,
@@ -110,9 +114,13 @@ async fn measure(settings: Settings) -> Result<Report> {
         begun_us,
     };
     let end_us = run.watch(&registering).await;
-    registering.abort();
+    if registering.is_finished() {
+        registering.await.context("registering broke off")?;
+    }
     drop(way);
     let mut report = run.report(end_us);
+    report.harms = harm_done(harming).await?;
+    report.doubled_at_harm = run.doubled_at(&report.harms);
     if run.settings.raw {
         report.raw_http_per_s = Some(raw::rate(bound.address, &run.shared.naming).await?);
     }
@@ -120,9 +128,42 @@ async fn measure(settings: Settings) -> Result<Report> {
     Ok(report)
 }
 
+/// The door, if there is one, and the way registrations go.
+async fn connect(settings: &Settings, shared: &Arc<Shared>) -> Result<(Option<Door>, Way)> {
+    let door = settings
+        .door
+        .as_ref()
+        .map(|url| Door::new(url, settings.connections, settings.bulk));
+    if let Some(door) = &door {
+        door.ensure_ready().await?;
+    }
+    let way = match (settings.via, &door) {
+        (Via::Http, Some(door)) => Way::Http(door.clone()),
+        _ => Way::Kafka(Intake::new(settings, shared)?),
+    };
+    Ok((door, way))
+}
+
+fn start_harm(settings: &Settings, begun_us: i64) -> Result<Vec<Harming>> {
+    let start = |harm: &Harm| {
+        let pid = harm.pid(&settings.pids)?;
+        Ok(tokio::spawn(harm.clone().run(begun_us, pid)))
+    };
+    settings.harm.iter().map(start).collect()
+}
+
+async fn harm_done(harming: Vec<Harming>) -> Result<Vec<Done>> {
+    let mut all = Vec::with_capacity(harming.len());
+    for harm in harming {
+        // What was stopped must go on again.
+        all.push(harm.await??);
+    }
+    Ok(all)
+}
+
 impl Run {
     /// Returns when everything came, or nothing more does; epoch microseconds.
-    async fn watch(&mut self, registering: &tokio::task::JoinHandle<()>) -> i64 {
+    async fn watch(&mut self, registering: &JoinHandle<()>) -> i64 {
         let bar = self.bar();
         let mut whole_since: Option<Instant> = None;
         loop {
@@ -159,11 +200,14 @@ impl Run {
 
     /// What is missing had its time.
     fn is_silent(&self, now_us: i64) -> bool {
-        let last_call = self.shared.tally().span_us().map_or(0, |(_, last)| last);
+        let tally = self.shared.tally();
+        let (last_call, commanded) = (tally.last_call_us(), tally.counts().commanded);
+        drop(tally);
         let last_ack = self.progress.last_us.load(Ordering::Relaxed);
         let last = last_call.max(last_ack).max(self.last_due() * 1_000);
         let settle = i64::try_from(self.settings.settle.as_micros()).unwrap_or(i64::MAX);
-        now_us > last.saturating_add(settle)
+        // A command is answered or given up in bounded time.
+        self.trials.ended() >= commanded && now_us > last.saturating_add(settle)
     }
 
     /// Of everything that is awaited, epoch ms. What a command moved beyond the settle time is not.
@@ -220,8 +264,8 @@ impl Run {
             doubled: counts.doubled,
             retried: counts.retried,
             wrong_due: counts.wrong_due,
-            rate_per_s: per_second(counts.fired, fired_span),
-            drain_per_s: per_second(counts.fired, drain_span),
+            rate_per_s: per_second(counts.awaited_fired, fired_span),
+            drain_per_s: per_second(counts.awaited_fired, drain_span),
             register_rate_per_s: per_second(counts.accepted, last_ack - self.begun_us),
             register_repeated: self.progress.repeated.load(Ordering::Relaxed),
             behind_ms_max: self.progress.behind_us.load(Ordering::Relaxed) as f64 / 1e3,
@@ -243,6 +287,19 @@ impl Run {
         report
     }
 
+    /// Doubled calls that lie across a harm.
+    fn doubled_at(&self, harms: &[Done]) -> u64 {
+        let tally = self.shared.tally();
+        let explained = |doubled: &&Doubled| {
+            harms.iter().any(|harm| {
+                let at_us = harm.at * 1_000;
+                (at_us - UNCOMMITTED_US..=at_us).contains(&doubled.first_us)
+                    && doubled.again_us > at_us
+            })
+        };
+        tally.doubles().iter().filter(explained).count() as u64
+    }
+
     fn write_doubles(&self) -> Result<()> {
         let Some(path) = &self.settings.doubles else {
             return Ok(());
@@ -250,7 +307,11 @@ impl Run {
         let written = || -> std::io::Result<()> {
             let mut file = std::io::BufWriter::new(std::fs::File::create(path)?);
             for doubled in self.shared.tally().doubles() {
-                serde_json::to_writer(&mut file, doubled)?;
+                let line = Line {
+                    task: self.shared.naming.id(doubled.number),
+                    doubled,
+                };
+                serde_json::to_writer(&mut file, &line)?;
                 file.write_all(b"\n")?;
             }
             file.flush()

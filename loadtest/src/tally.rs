@@ -16,6 +16,8 @@ const REFUSED: u8 = 2;
 const FIRED: u8 = 4;
 const AWAITED: u8 = 8;
 const COMMANDED: u8 = 16;
+/// Of what is waited for, what has come.
+const CAME: u8 = ACCEPTED | AWAITED | FIRED;
 
 /// A call as it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -42,16 +44,17 @@ pub(crate) struct Seen {
 /// A call that should not have been.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Doubled {
-    number: u32,
+    #[serde(skip)]
+    pub(crate) number: u32,
     webhook_id: String,
     attempt: u32,
     /// False where it is another firing rather than the same attempt again.
     same: bool,
     due_ms: i64,
     /// The task's first call, epoch microseconds.
-    first_us: i64,
+    pub(crate) first_us: i64,
     /// This call.
-    again_us: i64,
+    pub(crate) again_us: i64,
 }
 
 /// Everything counted so far.
@@ -65,7 +68,7 @@ pub(crate) struct Counts {
     pub(crate) refused: u64,
     /// Tasks that were called at least once.
     pub(crate) fired: u64,
-    /// Of these, tasks that are awaited.
+    /// Of these, acknowledged tasks that are awaited.
     pub(crate) awaited_fired: u64,
     /// Acknowledged tasks whose call is awaited.
     pub(crate) awaited: u64,
@@ -97,7 +100,8 @@ pub(crate) struct Tally {
     doubles: Vec<Doubled>,
     counts: Counts,
     lateness_us: Histogram<u64>,
-    first_call_us: Option<i64>,
+    /// First and last first call of tasks without a command.
+    span_us: Option<(i64, i64)>,
     last_call_us: i64,
     first_due: i64,
     last_due: i64,
@@ -117,7 +121,7 @@ impl Tally {
             doubles: Vec::new(),
             counts: Counts::default(),
             lateness_us: histogram(),
-            first_call_us: None,
+            span_us: None,
             last_call_us: begun_us,
             first_due: i64::MAX,
             last_due: i64::MIN,
@@ -153,6 +157,8 @@ impl Tally {
             *state |= ACCEPTED;
             self.counts.accepted += 1;
             self.counts.awaited += u64::from(*state & AWAITED != 0);
+            // A call may be faster than the acknowledgement.
+            self.counts.awaited_fired += u64::from(*state & CAME == CAME);
             self.counts.commanded += u64::from(*state & COMMANDED != 0);
         }
     }
@@ -200,9 +206,10 @@ impl Tally {
         self.first_at[index] = u32::try_from(since).unwrap_or(u32::MAX);
         self.counts.fired += 1;
         self.state[index] |= FIRED;
-        self.first_call_us.get_or_insert(call.at_us);
         if self.state[index] & COMMANDED == 0 {
-            self.counts.awaited_fired += u64::from(self.state[index] & AWAITED != 0);
+            let (first, last) = self.span_us.unwrap_or((call.at_us, call.at_us));
+            self.span_us = Some((first.min(call.at_us), last.max(call.at_us)));
+            self.counts.awaited_fired += u64::from(self.state[index] & CAME == CAME);
             let late = (call.at_us - due * 1_000).max(0).cast_unsigned();
             self.lateness_us.saturating_record(late);
         }
@@ -269,9 +276,15 @@ impl Tally {
         self.commanded.get(&number).map_or(&[], Vec::as_slice)
     }
 
-    /// First and last call, epoch microseconds.
+    /// When the first task and the last one was called, of those without a command; epoch
+    /// microseconds.
     pub(crate) fn span_us(&self) -> Option<(i64, i64)> {
-        self.first_call_us.map(|first| (first, self.last_call_us))
+        self.span_us
+    }
+
+    /// The last call of any kind, or the beginning; epoch microseconds.
+    pub(crate) fn last_call_us(&self) -> i64 {
+        self.last_call_us
     }
 
     /// First and last due time of awaited tasks, epoch ms.
@@ -364,6 +377,8 @@ mod tests {
         tally.accepted(commanded);
         tally.called(&call(1, "a", 1, 1_000_500));
         assert_eq!(tally.missing().collect::<Vec<_>>(), [0, 2]);
+        tally.called(&call(refused, "b", 1, 1_000_400));
+        assert_eq!(tally.counts().awaited_fired, 1);
         tally.accepted(open);
         assert_eq!(tally.missing().collect::<Vec<_>>(), [0, 2, 4]);
         assert_eq!(tally.lateness_us().max(), 500);

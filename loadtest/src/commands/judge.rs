@@ -57,68 +57,29 @@ mod tests {
             &'static [(i64, i64)],
             Option<&'static str>,
         );
+        const NEW: Option<i64> = Some(5_000);
+        const NOW: Option<i64> = Some(950);
+        let old = Some("called at the old time although `changed`");
+        let both = Some("run, and called at its old time too");
+        let after = Some("called although `cancelled`");
+        let never = Some("never called after `too_late`");
+        let unknown = Some("`unknown` of an acknowledged task");
+        let odd = Some("an answer that does not fit");
+        let missing = Some("not called at the new time");
         let cases: &[Case] = &[
             (Cancel, "cancelled", None, &[], None),
-            (
-                Cancel,
-                "cancelled",
-                None,
-                &[(800, 1_001)],
-                Some("called although `cancelled`"),
-            ),
+            (Cancel, "cancelled", None, &[(800, 1_001)], after),
             (Cancel, "too_late", None, &[(800, 801)], None),
-            (
-                Run,
-                "too_late",
-                None,
-                &[],
-                Some("never called after `too_late`"),
-            ),
-            (
-                Cancel,
-                "unknown",
-                None,
-                &[],
-                Some("`unknown` of an acknowledged task"),
-            ),
-            (
-                Touch,
-                "conflict",
-                None,
-                &[],
-                Some("an answer that does not fit"),
-            ),
-            (Reschedule, "changed", Some(5_000), &[(5_000, 5_002)], None),
-            (
-                Touch,
-                "changed",
-                Some(5_000),
-                &[],
-                Some("not called at the new time"),
-            ),
+            (Run, "too_late", None, &[], never),
+            (Cancel, "unknown", None, &[], unknown),
+            (Touch, "conflict", None, &[], odd),
+            (Reschedule, "changed", NEW, &[(5_000, 5_002)], None),
+            (Touch, "changed", NEW, &[], missing),
             (Touch, "changed", Some(90_000), &[], None),
-            (
-                Reschedule,
-                "changed",
-                Some(5_000),
-                &[(800, 950), (5_000, 5_002)],
-                Some("called at the old time although `changed`"),
-            ),
-            (Run, "changed", Some(950), &[(950, 990)], None),
-            (
-                Run,
-                "changed",
-                Some(950),
-                &[(9_000, 9_000)],
-                Some("not run now"),
-            ),
-            (
-                Run,
-                "changed",
-                Some(950),
-                &[(950, 990), (9_000, 9_000)],
-                Some("run, and called at its old time too"),
-            ),
+            (Touch, "changed", NEW, &[(800, 950), (5_000, 5_002)], old),
+            (Run, "changed", NOW, &[(950, 990)], None),
+            (Run, "changed", NOW, &[(9_000, 9_000)], Some("not run now")),
+            (Run, "changed", NOW, &[(950, 990), (9_000, 9_000)], both),
         ];
         for (command, answer, due, calls, expected) in cases {
             let trial = Trial {
