@@ -18,7 +18,9 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<dyn Broker>> {
         }
         #[cfg(feature = "kafka")]
         LogKind::Kafka => {
-            Ok(Arc::new(pipeline::kafka::KafkaBroker::new(kafka(config)?)?) as Arc<dyn Broker>)
+            let broker = pipeline::kafka::KafkaBroker::new(kafka(config)?)?;
+            look_at_topics(&broker);
+            Ok(Arc::new(broker))
         }
         #[cfg(not(feature = "kafka"))]
         LogKind::Kafka => anyhow::bail!("this build has no Kafka; build it with feature `kafka`"),
@@ -44,6 +46,20 @@ fn embedded(config: &Embedded, shards: Shards) -> anyhow::Result<EmbeddedConfig>
     })
 }
 
+/// Says at the start what differs from what the topics should be. A missing topic stops a role by
+/// itself; a setting that differs may be somebody's wish, and a broker that is away may come.
+#[cfg(feature = "kafka")]
+fn look_at_topics(broker: &pipeline::kafka::KafkaBroker) {
+    match broker.admin().check() {
+        Ok(problems) => {
+            for problem in problems {
+                tracing::warn!(problem, "topic differs; see `tidewheel topics plan`");
+            }
+        }
+        Err(error) => tracing::warn!(%error, "cannot look at the topics yet"),
+    }
+}
+
 /// The same in `pipeline`'s words.
 #[cfg(feature = "kafka")]
 pub(crate) fn kafka(config: &Config) -> anyhow::Result<pipeline::kafka::KafkaConfig> {
@@ -62,6 +78,8 @@ pub(crate) fn kafka(config: &Config) -> anyhow::Result<pipeline::kafka::KafkaCon
             .collect(),
         shards: shards(config)?,
         session_timeout_ms: from.session_timeout.0,
+        transaction_timeout_ms: from.transaction_timeout.0,
+        leave_on_close: from.leave_on_close,
         replication: from.replication,
         min_insync_replicas: from.min_insync_replicas,
         security: Security {

@@ -58,6 +58,8 @@ pub(crate) struct Kafka {
     pub(crate) group_prefix: String,
     pub(crate) transactional_id_prefix: String,
     pub(crate) session_timeout: Ms,
+    pub(crate) transaction_timeout: Ms,
+    pub(crate) leave_on_close: bool,
     pub(crate) replication: i32,
     pub(crate) min_insync_replicas: i32,
     pub(crate) security_protocol: String,
@@ -91,6 +93,7 @@ pub(crate) struct Internal {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Worker {
     pub(crate) member: String,
+    pub(crate) clock_bound: Ms,
 }
 
 #[derive(Clone, Debug, Deserialize)]
