@@ -22,6 +22,7 @@ pub mod driver;
 #[cfg(feature = "embedded")]
 pub mod embedded;
 pub mod error;
+pub mod heartbeat;
 pub mod inbox;
 pub mod invariant;
 #[cfg(feature = "kafka")]
@@ -31,6 +32,7 @@ pub mod memory;
 pub mod metrics;
 pub mod record;
 pub mod retention;
+pub mod skew;
 pub mod stage;
 pub mod worker;
 

@@ -14,3 +14,7 @@ pub const TURN_RECORDS: &str = "tidewheel_turn_records";
 pub const SHARDS: &str = "tidewheel_shards_owned";
 /// Counter: transactional producers made anew because the end of a transaction may have been sent twice.
 pub const PRODUCERS_REBUILT: &str = "tidewheel_kafka_producers_rebuilt_total";
+/// Gauge: how far this machine's clock is ahead of the median of the brokers', ms; negative is behind.
+pub const CLOCK_OFFSET: &str = "tidewheel_clock_offset_ms";
+/// Counter by `what` (`ahead`, `behind`, `odd_broker`): times a clock was found beyond the bound.
+pub const CLOCK_ALARMS: &str = "tidewheel_clock_alarms_total";

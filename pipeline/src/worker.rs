@@ -1,4 +1,4 @@
-//! A driver on a thread of its own: joins, turns, joins anew when its connection is lost, drains.
+//! A driver on a thread of its own: joins, turns, joins anew when its connection is lost, stays out while held, drains.
 
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -27,6 +27,7 @@ pub struct Status {
     stop: AtomicBool,
     phase: AtomicU8,
     shards: Mutex<Owned>,
+    held: Mutex<Option<String>>,
 }
 
 /// The shards of one worker.
@@ -45,6 +46,8 @@ pub enum Phase {
     Joining,
     /// Turning.
     Running,
+    /// Told to stay out of its group; see [`Status::hold`].
+    Held,
     /// Gone.
     Stopped,
 }
@@ -55,12 +58,33 @@ impl Status {
         self.stop.store(true, Ordering::Release);
     }
 
+    /// Asks the worker to give its shards up in order, and to own none until [`Status::go_on`].
+    /// `why` is for people.
+    pub fn hold(&self, why: String) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Lets the worker join its group again.
+    pub fn go_on(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Why it is to own nothing, if it is.
+    #[must_use]
+    pub fn held(&self) -> Option<String> {
+        self.held
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// Where it is.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Joining,
             1 => Phase::Running,
+            2 => Phase::Held,
             _ => Phase::Stopped,
         }
     }
@@ -78,7 +102,7 @@ impl Status {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let owned = self.owned();
-        self.phase() == Phase::Running && owned.open.len() == owned.count
+        self.phase() == Phase::Running && self.held().is_none() && owned.open.len() == owned.count
     }
 
     fn set_owned(&self, owned: Owned) {
@@ -89,13 +113,18 @@ impl Status {
         let number = match phase {
             Phase::Joining => 0,
             Phase::Running => 1,
-            Phase::Stopped => 2,
+            Phase::Held => 2,
+            Phase::Stopped => 3,
         };
         self.phase.store(number, Ordering::Release);
     }
 
     fn stopping(&self) -> bool {
         self.stop.load(Ordering::Acquire)
+    }
+
+    fn leaving(&self) -> bool {
+        self.stopping() || self.held().is_some()
     }
 }
 
@@ -120,6 +149,11 @@ pub fn run<F: Factory>(
     let _stopped = StoppedAtEnd(status);
     let mut wait = REJOIN;
     while !status.stopping() {
+        if status.held().is_some() {
+            status.set(Phase::Held);
+            std::thread::sleep(ROUND);
+            continue;
+        }
         status.set(Phase::Joining);
         let log = match broker.join(role, member) {
             Ok(log) => log,
@@ -134,7 +168,7 @@ pub fn run<F: Factory>(
         let clock = Arc::clone(clock);
         let mut driver = Driver::new(role, broker.shards(), log, factory, clock, inbox.clone());
         status.set(Phase::Running);
-        match turn_until_stopped(&mut driver, status, &mut sink) {
+        match turn_until_leaving(&mut driver, status, &mut sink) {
             Ok(()) => wait = REJOIN,
             Err(error) => {
                 tracing::warn!(role = role.name(), member, %error, "connection lost; joining anew");
@@ -157,13 +191,13 @@ impl Drop for StoppedAtEnd<'_> {
     }
 }
 
-fn turn_until_stopped<F: Factory>(
+fn turn_until_leaving<F: Factory>(
     driver: &mut Driver<F>,
     status: &Status,
     sink: &mut impl FnMut(Shard, <F::Stage as Stage>::Effect),
 ) -> Result<(), LogError> {
     let mut known = (0, 0);
-    while !status.stopping() {
+    while !status.leaving() {
         driver.turn(ROUND, sink)?;
         let now = (driver.open_shards().count(), driver.owned_shards());
         // Shards only move all at once, so the counts tell.
@@ -176,8 +210,9 @@ fn turn_until_stopped<F: Factory>(
             });
         }
     }
-    driver.drain();
     for _ in 0..DRAIN_ROUNDS {
+        // Again and again: a rebalance of the others may hand it shards meanwhile.
+        driver.drain();
         if driver.owns_nothing() {
             break;
         }

@@ -1,4 +1,6 @@
 //! Records of `owners`: who answers for a shard.
+//!
+//! Heartbeats stand there too, by which workers measure their clocks: keyed `member/role`, no value.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};

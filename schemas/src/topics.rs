@@ -36,7 +36,7 @@ pub enum Topic {
     Tenants,
     /// Named calendars, compacted.
     Calendars,
-    /// Shard → address of its planner, compacted.
+    /// Shard → address of its planner, compacted; beside them the workers' heartbeats, without value.
     Owners,
 }
 

@@ -28,6 +28,8 @@ struct StageState {
     phase: &'static str,
     shards_owned: usize,
     shards_open: Vec<u16>,
+    /// Why it is to own nothing, if it is.
+    held: Option<String>,
 }
 
 /// The routes.
@@ -55,11 +57,14 @@ async fn live(State(admin): State<Admin>) -> (StatusCode, &'static str) {
 
 /// Every stage is connected and everything it owns is at work.
 async fn ready(State(admin): State<Admin>) -> (StatusCode, String) {
-    let waiting: Vec<&str> = admin
+    let waiting: Vec<String> = admin
         .stages
         .iter()
         .filter(|(_, status)| !status.is_ready())
-        .map(|(role, _)| role.name())
+        .map(|(role, status)| match status.held() {
+            None => role.name().to_owned(),
+            Some(why) => format!("{} ({why})", role.name()),
+        })
         .collect();
     if waiting.is_empty() {
         (StatusCode::OK, "ready\n".to_owned())
@@ -86,9 +91,11 @@ async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
                 phase: match status.phase() {
                     Phase::Joining => "joining",
                     Phase::Running => "running",
+                    Phase::Held => "held",
                     Phase::Stopped => "stopped",
                 },
                 shards_owned: owned.count,
+                held: status.held(),
                 shards_open: owned.open.iter().map(|shard| shard.0).collect(),
             }
         })

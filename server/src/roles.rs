@@ -122,7 +122,8 @@ impl Process {
         if self.has(RoleName::Archive) && !self.config.archive.url.is_empty() {
             self.start_archive()?;
         }
-        Ok(())
+        let bound_ms = self.config.worker.clock_bound.0;
+        Worker::watch_clock(&self.ground, bound_ms, &self.workers)
     }
 
     fn start_planner(&mut self) -> anyhow::Result<()> {

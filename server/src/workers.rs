@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use anyhow::Context;
+use pipeline::heartbeat;
 use pipeline::worker::Status;
 use pipeline::{Broker, Clock, Factory, Inbox, LogError, Stage};
 use schemas::{Role, Shard};
@@ -43,6 +44,9 @@ impl Worker {
         <F::Stage as Stage>::Input: Send + 'static,
     {
         let status = Arc::new(Status::default());
+        if heartbeat::goes_by_the_clock(role) {
+            status.hold(heartbeat::NOT_MEASURED.to_owned());
+        }
         let shared = Arc::clone(&status);
         let Ground {
             broker,
@@ -69,6 +73,28 @@ impl Worker {
             status,
             thread,
         })
+    }
+
+    /// Measures the clock of this process against the brokers', on a thread of its own, until all of
+    /// `workers` have stopped; those that go by the clock do not begin before it was measured.
+    pub(crate) fn watch_clock(
+        ground: &Ground,
+        bound_ms: u64,
+        workers: &[Self],
+    ) -> anyhow::Result<()> {
+        let statuses: Vec<(Role, Arc<Status>)> = workers
+            .iter()
+            .map(|worker| (worker.role, Arc::clone(&worker.status)))
+            .collect();
+        let ground = ground.clone();
+        std::thread::Builder::new()
+            .name("heartbeat".to_owned())
+            .spawn(move || {
+                let broker = ground.broker.as_ref();
+                heartbeat::run(broker, &ground.clock, &ground.member, bound_ms, &statuses);
+            })
+            .context("cannot start the thread of the heartbeats")?;
+        Ok(())
     }
 
     /// Tells it to drain, and waits until it has.

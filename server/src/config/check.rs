@@ -77,6 +77,10 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         problems.need(TenantId::new(&intake.tenant).is_ok(), &problem);
     }
     problems.need(
+        (100..=60_000).contains(&config.worker.clock_bound.0),
+        "`worker.clock_bound` must be between 100ms and 1m",
+    );
+    problems.need(
         (10..=5_000).contains(&config.trigger.lead.0),
         "`trigger.lead` must be between 10ms and 5s",
     );
