@@ -7,6 +7,7 @@
 
 mod cancel;
 mod clients;
+mod far;
 mod garbage;
 mod input;
 mod kill;
@@ -45,7 +46,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-const CLAIMS: [Claim; 12] = [
+const CLAIMS: [Claim; 13] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -85,6 +86,11 @@ const CLAIMS: [Claim; 12] = [
         name: "pipe.8",
         text: "10,000 commands at every place a task can be: what is answered is what happens",
         show: cancel::truthful,
+    },
+    Claim {
+        name: "pipe.9",
+        text: "due in 40 days and in 100 years: accepted, listed, cancelled, fired on a virtual clock",
+        show: far::ahead,
     },
     Claim {
         name: "pipe.10",
