@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-/// The JSON that `tidewheel-load` writes; more fields are read by name where a claim needs them.
+/// What claims need of the JSON that `tidewheel-load` writes.
 #[derive(Debug, Clone, Deserialize)]
 pub(crate) struct Seen {
     pub registered: u64,
@@ -24,8 +24,13 @@ pub(crate) struct Seen {
     pub lateness_ms: Lateness,
     #[serde(default)]
     pub rss_mib: BTreeMap<String, f64>,
-    #[serde(flatten)]
-    pub more: BTreeMap<String, serde_json::Value>,
+    /// Registrations that were refused, or not acknowledged in time.
+    pub refused: u64,
+    /// Calls with another due time than asked for.
+    pub wrong_due: u64,
+    /// How far the load program was behind its own plan at worst.
+    pub behind_ms_max: f64,
+    pub raw_http_per_s: Option<f64>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -78,6 +83,25 @@ impl Seen {
         for (role, mib) in &self.rss_mib {
             report.figure(format!("{of}: memory of {role}"), *mib, "MiB", Aim::Told);
         }
+        report.figure(
+            format!("{of}: refused"),
+            self.refused as f64,
+            "",
+            Aim::Is(0.0),
+        );
+        let wrong = self.wrong_due as f64;
+        report.figure(
+            format!("{of}: called at another time"),
+            wrong,
+            "",
+            Aim::Is(0.0),
+        );
+        report.figure(
+            format!("{of}: load behind its plan"),
+            self.behind_ms_max,
+            "ms",
+            Aim::Told,
+        );
         report.figure(format!("{of}: lost"), self.lost as f64, "", Aim::Is(0.0));
         report.figure(format!("{of}: early"), self.early as f64, "", Aim::Is(0.0));
         report.figure(

@@ -3,6 +3,7 @@
 use super::load::{self, Seen};
 use super::report::{Aim, Report};
 use super::{ShowArgs, program};
+use crate::harness::worker::Worker;
 use crate::harness::{Deployment, Dev};
 use crate::services::Services;
 use crate::sys;
@@ -41,7 +42,7 @@ pub(super) fn steady(args: &ShowArgs, report: &mut Report) -> Result<()> {
 /// pipe.6: 100,000 tasks due at one millisecond.
 pub(super) fn herd(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let programs = Programs::build(args)?;
-    let flags = words("herd --tasks 100000 --raw");
+    let flags = words("herd --tasks 100000 --rate 10000 --ahead 40s --raw");
     let seen = on_kafka(&programs, "herd-kafka", &flags)?;
     seen.report_exact(report, "herd");
     seen.report_lateness(report, "herd", Aim::Told);
@@ -52,10 +53,8 @@ pub(super) fn herd(args: &ShowArgs, report: &mut Report) -> Result<()> {
         Aim::AtLeast(1.0),
     );
     let raw = seen
-        .more
-        .get("raw_http_per_s")
-        .and_then(serde_json::Value::as_f64);
-    let raw = raw.context("the load run tells no raw HTTP rate")?;
+        .raw_http_per_s
+        .context("the load run tells no raw HTTP rate")?;
     report.figure("herd: raw HTTP rate of the same run", raw, "/s", Aim::Told);
     Ok(())
 }
@@ -121,6 +120,7 @@ fn kafka_load(program: &Path, name: &str, pipe: &Deployment, flags: &[String]) -
     args.extend(words("--via kafka --target"));
     args.push(pipe.bootstrap().to_owned());
     args.extend(["--prefix".to_owned(), pipe.prefix.clone()]);
+    args.extend(["--pids".to_owned(), pids(&pipe.workers)]);
     load::run(program, name, &args)
 }
 
@@ -129,7 +129,16 @@ fn on_dev(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {
     let mut args = flags.to_vec();
     args.extend(words("--via http --target"));
     args.push(format!("http://{}", dev.worker.http));
+    args.extend(["--pids".to_owned(), pids(std::slice::from_ref(&dev.worker))]);
     load::run(&programs.load, name, &args)
+}
+
+/// Processes whose memory the load program watches.
+fn pids(workers: &[Worker]) -> String {
+    let each = workers
+        .iter()
+        .map(|worker| format!("{}={}", worker.roles, worker.pid()));
+    each.collect::<Vec<_>>().join(",")
 }
 
 fn words(text: &str) -> Vec<String> {
