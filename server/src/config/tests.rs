@@ -46,6 +46,7 @@ fn values_that_no_type_refuses_are_checked() {
         ("[log]\nshards = 0", "log.shards"),
         ("[kafka]\nmin_insync_replicas = 2", "min_insync_replicas"),
         ("[http]\nlisten = \"here\"", "http.listen"),
+        ("[worker]\nclock_bound = \"1ms\"", "worker.clock_bound"),
         ("[internal]\nlisten = \"0.0.0.0:7801\"", "internal.token"),
         ("[planner]\nhorizon = \"1h\"", "planner.horizon"),
         ("[archive]\nurl = \"postgres://\"", "archive.url"),
