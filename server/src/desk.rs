@@ -18,6 +18,9 @@ use crate::owners::Table;
 const AGAIN: Duration = Duration::from_millis(50);
 /// A question about a task is asked again for so long while its shard changes hands.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// One planner of another process is asked for so long at a time: one that hangs answers nobody, and
+/// its successor may have said meanwhile that it owns the shard.
+const ONE_ASK: Duration = Duration::from_secs(1);
 
 /// The planner of this process, if it has one.
 #[derive(Clone, Debug)]
@@ -74,7 +77,7 @@ impl Planners {
     ) -> Option<CommandAnswer> {
         let until = Instant::now() + wait;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
+            let left = until.saturating_duration_since(Instant::now()).min(ONE_ASK);
             let ask = Ask::Answer {
                 request: request.to_string(),
                 wait_ms: ms(left),
@@ -105,7 +108,7 @@ impl Planners {
                     .get(shard, task.clone())
                     .await
                     .map_err(anyhow::Error::from),
-                None => self.ask(shard, Ask::Get(task.clone()), PATIENCE).await,
+                None => self.ask(shard, Ask::Get(task.clone()), ONE_ASK).await,
             };
             match found {
                 Ok(found) => return Ok(found),
@@ -162,4 +165,54 @@ fn unavailable(shard: Shard, error: &anyhow::Error) -> Unavailable {
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::post;
+    use axum::{Json, Router};
+    use schemas::Millis;
+    use schemas::owner::Owner;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn owner(of: &TcpListener) -> Owner {
+        Owner {
+            address: of.local_addr().expect("its address").to_string(),
+            member: "m".to_owned(),
+            at: Millis(0),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_planner_that_hangs_does_not_keep_its_successor_from_answering() {
+        let bind = || TcpListener::bind("127.0.0.1:0");
+        let (hung, successor) = (bind().await.expect("a port"), bind().await.expect("a port"));
+        let table = Table::default();
+        table.set(Shard(0), owner(&hung));
+        let planners = Planners {
+            local: None,
+            table: table.clone(),
+            remote: Remote::new(""),
+            shards: Shards::DEFAULT,
+        };
+        let next = owner(&successor);
+        tokio::spawn(async move {
+            // Takes the question and says nothing; meanwhile another owns the shard.
+            let silent = hung.accept().await;
+            table.set(Shard(0), next);
+            std::future::pending::<()>().await;
+            drop(silent);
+        });
+        let router = Router::new().route(
+            "/internal/v1/ask",
+            post(|| async { Json(Some(CommandAnswer::Cancelled)) }),
+        );
+        tokio::spawn(async move { axum::serve(successor, router).await });
+        // The hung one alone would use up all of the wait.
+        let wait = Duration::from_secs(20);
+        let answer = planners.answer_of(Shard(0), RequestId(7), wait).await;
+        assert_eq!(answer, Some(CommandAnswer::Cancelled));
+    }
 }

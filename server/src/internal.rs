@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 /// Largest answer, a page of tasks.
 const MAX_ANSWER: usize = 16 << 20;
 /// What an answer may take beyond the wait that was asked for.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(1);
 
 /// One question to the planner of a shard.
 #[derive(Debug, Serialize, Deserialize)]

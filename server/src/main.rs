@@ -15,6 +15,7 @@ mod telemetry;
 mod topics;
 mod workers;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -71,6 +72,7 @@ fn run(command: Command) -> Result<(), Failure> {
             config.embedded.data = dev.data;
             config.dispatcher.allow_loopback = true;
             config.ingest.allow_anonymous_loopback = dev.http.ip().is_loopback();
+            check_door(&config)?;
             telemetry::start_logs(&config.telemetry)?;
             Ok(runtime()?.block_on(roles::serve(config, RoleName::ALL.to_vec()))?)
         }
@@ -82,6 +84,9 @@ fn run(command: Command) -> Result<(), Failure> {
                      of them or use kafka"
                         .to_owned(),
                 ]));
+            }
+            if server.role.contains(&RoleName::Ingest) {
+                check_door(&config)?;
             }
             telemetry::start_logs(&config.telemetry)?;
             Ok(runtime()?.block_on(roles::serve(config, server.role))?)
@@ -106,6 +111,21 @@ fn run(command: Command) -> Result<(), Failure> {
 
 fn load(file: Option<&Path>) -> Result<Config, Failure> {
     Config::load(file, std::env::vars()).map_err(Failure::Config)
+}
+
+/// Whether the door may open where it is to listen: before anything else has begun.
+fn check_door(config: &Config) -> Result<(), Failure> {
+    let listen: SocketAddr = config
+        .http
+        .listen
+        .parse()
+        .map_err(|_| Failure::Config(vec!["`http.listen` is no address and port".to_owned()]))?;
+    let problems = config.ingest.validate(listen);
+    if problems.is_empty() {
+        return Ok(());
+    }
+    let named = |problem| format!("section `ingest`: {problem}");
+    Err(Failure::Config(problems.into_iter().map(named).collect()))
 }
 
 fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {

@@ -35,7 +35,7 @@ impl Table {
             .cloned()
     }
 
-    fn set(&self, shard: Shard, owner: Owner) {
+    pub(crate) fn set(&self, shard: Shard, owner: Owner) {
         self.owners
             .write()
             .unwrap_or_else(PoisonError::into_inner)

@@ -56,13 +56,20 @@ pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Resul
     let http = bind("http.listen", &process.config.http.listen).await?;
     process.start_stages()?;
     let stop = tokio_stop();
-    let served = process.serve_http(http, metrics, stop.clone()).await;
-    let failed = served.err().or(process.wait(stop.clone()).await.err());
+    let ended = match process.serve_http(http, metrics, stop.clone()).await {
+        Ok(()) => process.wait(stop.clone()).await,
+        refused => refused,
+    };
     stop.stop();
     let drained = tokio::task::spawn_blocking(move || process.drain()).await?;
-    match failed {
-        Some(error) => Err(error),
-        None => drained,
+    with_reason(ended, drained)
+}
+
+/// How the process ended: a stage that stopped on its own says why only when it is drained.
+fn with_reason(ended: anyhow::Result<()>, drained: anyhow::Result<()>) -> anyhow::Result<()> {
+    match (ended, drained) {
+        (Err(end), Err(reason)) => Err(reason.context(end)),
+        (ended, drained) => ended.and(drained),
     }
 }
 
@@ -130,7 +137,9 @@ impl Process {
         let config = stages::planner(&self.config)?;
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
-        let factory = planner::run::factory(config, &self.config.planner.data)?;
+        let data = &self.config.planner.data;
+        let factory = planner::run::factory(config, data)
+            .with_context(|| format!("cannot use `{}` (`planner.data`)", data.display()))?;
         let sink = desk.clone();
         let worker = Worker::start(
             &self.ground,
@@ -336,7 +345,7 @@ impl Process {
         let mut failed = None;
         for worker in self.workers {
             if let Err(error) = worker.stop() {
-                failed = Some(error);
+                failed.get_or_insert(error);
             }
         }
         failed.map_or(Ok(()), Err)
@@ -386,4 +395,24 @@ fn member(config: &Config) -> anyhow::Result<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname")
         .context("cannot read the host's name; set `worker.member`")?;
     Ok(name.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stage_that_stopped_on_its_own_says_why() {
+        let no = |text: &'static str| Err(anyhow::anyhow!(text));
+        let cases: [(anyhow::Result<()>, anyhow::Result<()>, Option<&str>); 4] = [
+            (no("stopped"), no("no topic"), Some("stopped: no topic")),
+            (no("port taken"), Ok(()), Some("port taken")),
+            (Ok(()), no("panicked"), Some("panicked")),
+            (Ok(()), Ok(()), None),
+        ];
+        for (ended, drained, said) in cases {
+            let error = with_reason(ended, drained).err();
+            assert_eq!(error.map(|error| format!("{error:#}")).as_deref(), said);
+        }
+    }
 }

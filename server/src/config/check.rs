@@ -1,6 +1,6 @@
 //! What no type can say about the configuration.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use schemas::TenantId;
 
@@ -68,6 +68,14 @@ fn check_addresses(config: &Config, problems: &mut Problems<'_>) {
 }
 
 fn check_stages(config: &Config, problems: &mut Problems<'_>) {
+    // Without keys only a process with the door is wrong, and says so itself.
+    let door = ingest::Config {
+        allow_anonymous_loopback: true,
+        ..config.ingest.clone()
+    };
+    for problem in door.validate(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))) {
+        problems.0.push(format!("section `ingest`: {problem}"));
+    }
     problems.need(
         (60_000..=600_000).contains(&config.planner.horizon.0),
         "`planner.horizon` must be between 1m and 10m: the slots span 12 minutes",

@@ -1,0 +1,60 @@
+//! What the binary says, and that it ends, when it cannot do what it was told.
+
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
+const ALL: &str = "ingest,planner,trigger,dispatcher,archive";
+
+/// What a server of all roles over the embedded log in `data` says on its way out.
+fn refused(data: &Path, settings: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidewheel"));
+    command
+        .args(["server", "--role", ALL])
+        .env("TIDEWHEEL__LOG__KIND", "embedded")
+        .env("TIDEWHEEL__LOG__SHARDS", "1")
+        .env("TIDEWHEEL__EMBEDDED__DATA", data)
+        .env("TIDEWHEEL__PLANNER__DATA", data.join("planner"))
+        .env("TIDEWHEEL__HTTP__LISTEN", "127.0.0.1:0")
+        .env("TIDEWHEEL__INGEST__ALLOW_ANONYMOUS_LOOPBACK", "true");
+    for (name, value) in settings {
+        command.env(name, value);
+    }
+    let output = command.output().expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(!output.status.success(), "{said}");
+    said
+}
+
+#[test]
+fn what_cannot_be_served_ends_the_process_and_names_the_option() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let taken = taken.local_addr().expect("its address").to_string();
+    let data = tempfile::tempdir().expect("a directory");
+    let file = data.path().join("file");
+    std::fs::write(&file, b"").expect("a file");
+    let below = file.join("planner").display().to_string();
+    let cases: [(&str, &str, [&str; 2]); 4] = [
+        ("TIDEWHEEL__HTTP__LISTEN", &taken, [&taken, "http.listen"]),
+        (
+            "TIDEWHEEL__INTERNAL__LISTEN",
+            &taken,
+            [&taken, "internal.listen"],
+        ),
+        (
+            "TIDEWHEEL__INGEST__ALLOW_ANONYMOUS_LOOPBACK",
+            "false",
+            ["ingest", "`keys` is empty"],
+        ),
+        ("TIDEWHEEL__PLANNER__DATA", &below, [&below, "planner.data"]),
+    ];
+    for (option, value, words) in cases {
+        let said = refused(&data.path().join("log"), &[(option, value)]);
+        for word in words {
+            assert!(
+                said.contains(word),
+                "{option}={value}: no `{word}` in {said}"
+            );
+        }
+    }
+}
