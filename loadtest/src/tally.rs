@@ -90,12 +90,12 @@ pub(crate) struct Counts {
 pub(crate) struct Tally {
     due: Vec<i64>,
     state: Vec<u8>,
-    /// Of the first call's webhook-id and attempt; 0 before it came.
+    /// [`mark`] of the first call's webhook-id and attempt; 0 before it came.
     first: Vec<u64>,
     /// When the first call came, ms behind `begun_us`.
     first_at: Vec<u32>,
     begun_us: i64,
-    further: BTreeMap<u32, Vec<(u64, u32)>>,
+    further: BTreeMap<u32, Vec<u64>>,
     commanded: BTreeMap<u32, Vec<Seen>>,
     doubles: Vec<Doubled>,
     counts: Counts,
@@ -217,11 +217,13 @@ impl Tally {
 
     fn further_call(&mut self, call: &Call<'_>, mark: u64) {
         let index = call.number as usize;
+        let first = self.first[index];
         let further = self.further.entry(call.number).or_default();
-        let same = self.first[index] == mark || further.iter().any(|(known, _)| *known == mark);
+        let same = first == mark || further.contains(&mark);
         if !same {
-            further.push((mark, call.attempt));
-            if call.attempt > 1 {
+            further.push(mark);
+            // Attempts overtake each other where one was given up while it waited at this end.
+            if first & FIRING == mark & FIRING {
                 self.counts.retried += 1;
                 return;
             }
@@ -300,13 +302,18 @@ pub(crate) fn histogram() -> Histogram<u64> {
     made.expect("bounds of a histogram")
 }
 
-/// FNV-1a of a webhook-id and an attempt, never 0.
+/// Of a [`mark`], what names the firing; the rest is the attempt.
+const FIRING: u64 = !0xff;
+
+/// 56 bits of a webhook-id's FNV-1a and 8 of the attempt, never 0.
 fn mark(webhook_id: &str, attempt: u32) -> u64 {
-    let bytes = webhook_id.bytes().chain(attempt.to_le_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    hash.max(1)
+    let hash = webhook_id
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+    // Attempts count from 1, so the low byte is 0 for none of the first 255.
+    (hash & FIRING) | u64::from(attempt.clamp(1, 255))
 }
 
 #[cfg(test)]
@@ -343,6 +350,7 @@ mod tests {
             (&[("a", 1, 999_999)], [1, 0, 0, 0]),
             (&[("a", 1, 1_000_001), ("a", 1, 1_000_009)], [0, 1, 0, 0]),
             (&[("a", 1, 1_000_001), ("a", 2, 1_000_009)], [0, 0, 1, 0]),
+            (&[("a", 2, 1_000_001), ("a", 1, 1_000_009)], [0, 0, 1, 0]),
             (
                 &[
                     ("a", 1, 1_000_001),
