@@ -114,7 +114,11 @@ impl Writer {
         loop {
             match turns.recv_timeout(IDLE) {
                 Ok(turn) => {
-                    shared.end(self.turn(turn));
+                    let result = self.turn(turn);
+                    if let LogEvent::Failed(error @ LogError::Fatal(_)) = &result {
+                        shared.fail(error.clone());
+                    }
+                    shared.end(result);
                     self.prepare_early(shared);
                 }
                 Err(RecvTimeoutError::Timeout) => {
@@ -150,7 +154,7 @@ impl Writer {
 
     /// Makes the producer before it is asked for; a failure is met again by the next turn.
     fn prepare_early(&mut self, shared: &Shared) {
-        if self.producer.is_some() || shared.is_closing() {
+        if self.producer.is_some() || shared.is_over() {
             return;
         }
         match self.prepare() {

@@ -13,18 +13,22 @@ use rdkafka::metadata::Metadata;
 const FIRST_WAIT: Duration = Duration::from_millis(30);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Waits until a broker is connected and tells about `topic`, `limit` at most, or until it is
-/// `hopeless`.
+/// All topics of a large cluster take longer to tell than one.
+const LONGEST_WAIT_FOR_ALL: Duration = Duration::from_secs(5);
+
+/// Waits until a broker is connected and tells about `topic` (none: about all), `limit` at most, or
+/// until it is `hopeless`.
 pub(super) fn connect<C: ClientContext>(
     client: &Client<C>,
-    topic: &str,
+    topic: Option<&str>,
     limit: Duration,
     hopeless: impl Fn() -> bool,
 ) -> KafkaResult<Metadata> {
     let begun = Instant::now();
     let mut wait = FIRST_WAIT;
+    let longest = topic.map_or(LONGEST_WAIT_FOR_ALL, |_| LONGEST_WAIT);
     loop {
-        let error = match client.fetch_metadata(Some(topic), wait) {
+        let error = match client.fetch_metadata(topic, wait) {
             Ok(metadata) => return Ok(metadata),
             Err(error) => error,
         };
@@ -37,6 +41,6 @@ pub(super) fn connect<C: ClientContext>(
         if !passing || begun.elapsed() > limit || hopeless() {
             return Err(error);
         }
-        wait = (wait * 2).min(LONGEST_WAIT);
+        wait = (wait * 2).min(longest);
     }
 }

@@ -19,8 +19,12 @@ pub(super) struct Trouble {
 type Last = (Option<Code>, String);
 
 impl Trouble {
+    /// That no broker is left ("1/1 brokers are down") never hides why.
     pub(super) fn note(&self, code: Option<Code>, text: String) {
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, text));
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if code != Some(Code::AllBrokersDown) || last.is_none() {
+            *last = Some((code, text));
+        }
     }
 
     pub(super) fn last(&self) -> Option<Last> {
@@ -68,8 +72,46 @@ pub(super) fn log(level: i32, facility: &str, text: &str) {
 /// Keeps and logs an error that no call returns.
 pub(super) fn note_error(trouble: &Trouble, error: &KafkaError, reason: &str) {
     let code = error.rdkafka_error_code();
-    if code != Some(Code::PartitionEOF) {
-        tracing::warn!(target: "librdkafka", %error, reason, "trouble with a broker");
+    match code {
+        Some(Code::PartitionEOF) => {}
+        // Its log tells them too, and holds repetitions back.
+        Some(Code::BrokerTransportFailure | Code::AllBrokersDown | Code::Resolve) => {
+            tracing::debug!(target: "librdkafka", %error, reason, "trouble with a broker");
+        }
+        _ => tracing::warn!(target: "librdkafka", %error, reason, "trouble with a broker"),
     }
     trouble.note(code, reason.to_owned());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_no_broker_answers_is_kept() {
+        let cases: [(&[(Code, &str)], &str); 3] = [
+            (&[(Code::AllBrokersDown, "1/1 down")], "1/1 down"),
+            (
+                &[
+                    (Code::Resolve, "no such host"),
+                    (Code::AllBrokersDown, "1/1 down"),
+                ],
+                "no such host",
+            ),
+            (
+                &[
+                    (Code::Resolve, "no such host"),
+                    (Code::BrokerTransportFailure, "refused"),
+                ],
+                "refused",
+            ),
+        ];
+        for (notes, kept) in cases {
+            let trouble = Trouble::default();
+            for (code, text) in notes {
+                trouble.note(Some(*code), (*text).to_owned());
+            }
+            assert_eq!(trouble.last().map(|(_, text)| text).as_deref(), Some(kept));
+        }
+    }
 }

@@ -4,6 +4,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 
 use crate::error::LogError;
 
+/// One that restarts while its predecessor still runs looks the same, once.
+pub(super) const TAKEN_OVER: &str = "another process took this member's name over; if this goes on, \
+                                     two run with one name: give each its own `worker.member`";
+
 /// Sorts an error by what must be done; `doing` says what was tried, lower case.
 pub(super) fn sort(doing: &str, error: &KafkaError) -> LogError {
     match error {
@@ -24,12 +28,12 @@ pub(super) fn by_code(doing: &str, code: Code) -> LogError {
         return LogError::Config(format!("{doing}: {code} ({advice})"));
     }
     match code {
-        Code::Fenced
-        | Code::Fatal
-        | Code::FencedInstanceId
-        | Code::UnreleasedInstanceId
-        | Code::AutoOffsetReset
-        | Code::OffsetOutOfRange => LogError::Fatal(format!("{doing}: {code}")),
+        Code::Fenced | Code::FencedInstanceId | Code::UnreleasedInstanceId => {
+            LogError::Fatal(format!("{doing}: {code} ({TAKEN_OVER})"))
+        }
+        Code::Fatal | Code::AutoOffsetReset | Code::OffsetOutOfRange => {
+            LogError::Fatal(format!("{doing}: {code}"))
+        }
         Code::IllegalGeneration
         | Code::UnknownMemberId
         | Code::RebalanceInProgress

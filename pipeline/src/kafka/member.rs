@@ -209,18 +209,19 @@ fn check(config: &KafkaConfig, reading: &Reading, driver_topic: &str) -> Result<
         trouble.advice().is_some()
     };
     let client = reading.consumer().client();
-    let metadata = connect(client, driver_topic, CONNECT_LIMIT, hopeless).map_err(|error| {
-        let last = trouble
-            .last()
-            .map_or_else(|| error.to_string(), |(_, text)| text);
-        match trouble.advice() {
-            Some(code) => failure::by_code(&format!("{doing}: {last}"), code),
-            None => LogError::Retry(format!(
-                "{doing}: no broker of `{}` answers: {last}",
-                config.bootstrap
-            )),
-        }
-    })?;
+    let metadata =
+        connect(client, Some(driver_topic), CONNECT_LIMIT, hopeless).map_err(|error| {
+            let last = trouble
+                .last()
+                .map_or_else(|| error.to_string(), |(_, text)| text);
+            match trouble.advice() {
+                Some(code) => failure::by_code(&format!("{doing}: {last}"), code),
+                None => LogError::Retry(format!(
+                    "{doing}: no broker of `{}` answers: {last}",
+                    config.bootstrap
+                )),
+            }
+        })?;
     let topic = metadata
         .topics()
         .iter()

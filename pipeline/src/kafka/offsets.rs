@@ -1,12 +1,13 @@
 //! What is committed, and where partitions begin and end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode as Code;
 use rdkafka::topic_partition_list::Offset;
+use schemas::Topic;
 
 use super::clients::Client;
 use super::config::KafkaConfig;
@@ -17,6 +18,8 @@ use super::names::Names;
 use crate::error::LogError;
 use crate::record::{Position, TopicPartition};
 
+/// So many topics are named in an error.
+const NAMED: usize = 3;
 /// How long one question may take before the answer is [`LogError::Retry`].
 const LIMIT: Duration = Duration::from_secs(2);
 /// librdkafka's words for the two ends, where a timestamp would stand.
@@ -64,7 +67,7 @@ impl Query {
         let list = self
             .consumer
             .offsets_for_times(list(names, of, which)?, LIMIT)
-            .map_err(|error| failure::sort(doing, &error))?;
+            .map_err(|error| failure::sort(&format!("{doing} of {}", topics(names, of)), &error))?;
         let found = by_partition(&list);
         of.iter()
             .map(|partition| match found.get(&key(names, *partition)) {
@@ -156,6 +159,20 @@ pub(super) fn position_list(
         }
     }
     Ok(list)
+}
+
+/// The full names of their topics, for an error that is not told by partition.
+fn topics(names: &Names, of: &[TopicPartition]) -> String {
+    let all: BTreeSet<Topic> = of.iter().map(|partition| partition.topic).collect();
+    let mut said: Vec<String> = all
+        .iter()
+        .take(NAMED)
+        .map(|topic| format!("`{}`", names.of(*topic)))
+        .collect();
+    if all.len() > NAMED {
+        said.push(format!("{} more", all.len() - NAMED));
+    }
+    said.join(", ")
 }
 
 fn key(names: &Names, partition: TopicPartition) -> (String, i32) {

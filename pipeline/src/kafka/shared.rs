@@ -116,11 +116,21 @@ impl Shared {
         self.lock().closing
     }
 
-    /// Appends what happened to `events`.
+    /// Whether no turn will come any more.
+    pub(super) fn is_over(&self) -> bool {
+        let state = self.lock();
+        state.closing || state.failure.is_some()
+    }
+
+    /// Appends what happened to `events`; that this member can never go on is told when nothing else
+    /// is left, so that no turn stays without its result.
     pub(super) fn take(&self, events: &mut Vec<LogEvent>) -> Result<(), LogError> {
         let mut state = self.lock();
+        if state.events.is_empty() {
+            return state.failure.clone().map_or(Ok(()), Err);
+        }
         events.extend(state.events.drain(..));
-        state.failure.clone().map_or(Ok(()), Err)
+        Ok(())
     }
 
     /// Begins a turn: what it proves itself with.

@@ -39,6 +39,14 @@ impl Member {
 
     /// Polls until `pick` takes an event; those before it stay.
     pub(crate) fn until<T>(&mut self, what: &str, pick: impl Fn(&LogEvent) -> Option<T>) -> T {
+        self.try_until(what, pick).unwrap()
+    }
+
+    fn try_until<T>(
+        &mut self,
+        what: &str,
+        pick: impl Fn(&LogEvent) -> Option<T>,
+    ) -> Result<T, LogError> {
         let begun = Instant::now();
         loop {
             let found = self
@@ -48,14 +56,14 @@ impl Member {
                 .find_map(|(at, it)| Some((at, pick(it)?)));
             if let Some((at, found)) = found {
                 self.events.remove(at);
-                return found;
+                return Ok(found);
             }
             assert!(
                 begun.elapsed() < PATIENCE,
                 "no {what}; there is {:?}",
                 self.events
             );
-            self.poll(10_000).unwrap();
+            self.poll(10_000)?;
         }
     }
 
@@ -81,11 +89,12 @@ impl Member {
     ) -> Result<u64, LogError> {
         self.log
             .commit(records, positions, SystemClock.now().mono)?;
-        self.until("result of a commit", |event| match event {
+        // A member that was replaced may learn that first.
+        self.try_until("result of a commit", |event| match event {
             LogEvent::Committed { proven_at } => Some(Ok(*proven_at)),
             LogEvent::Failed(error) => Some(Err(error.clone())),
             _ => None,
-        })
+        })?
     }
 
     /// Commits `values` to `to`, with the driver topic's position.

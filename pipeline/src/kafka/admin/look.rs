@@ -1,13 +1,18 @@
 //! Topics as they are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use rdkafka::admin::{ConfigSource, OwnedResourceSpecifier, ResourceSpecifier};
 use schemas::Topic;
 
-use super::{Admin, LIMIT, options};
+use super::{Admin, options};
 use crate::error::LogError;
+use crate::kafka::connect::connect;
 use crate::kafka::failure;
+
+/// How long the first contact may take.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A topic as it is: partitions, copies, settings and whether each was set for this topic.
 pub(super) struct Found {
@@ -50,11 +55,21 @@ impl Admin {
     /// Every topic of the cluster: partitions and copies.
     pub(super) fn layout(&self) -> Result<BTreeMap<String, Found>, LogError> {
         let doing = "listing topics";
-        let metadata = self
-            .client
-            .inner()
-            .fetch_metadata(None, LIMIT)
-            .map_err(|error| failure::sort(doing, &error))?;
+        let client = self.client.inner();
+        let trouble = &client.context().trouble;
+        let hopeless = || trouble.advice().is_some();
+        let metadata =
+            connect(client, None, CONNECT_LIMIT, hopeless).map_err(|error| {
+                match trouble.last() {
+                    Some((Some(code), text)) if failure::advice(code).is_some() => {
+                        failure::by_code(&format!("{doing}: {text}"), code)
+                    }
+                    Some((_, text)) => LogError::Retry(format!(
+                        "{doing}: no broker answers: {text} (check kafka.bootstrap)"
+                    )),
+                    None => failure::sort(doing, &error),
+                }
+            })?;
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
         Ok(metadata
             .topics()

@@ -62,8 +62,8 @@ impl Transactional {
         let trouble = &started.producer.context().trouble;
         let hopeless = || trouble.advice().is_some();
         let client = started.producer.client();
-        let connected = connect(client, topic, limit, hopeless)
-            .and_then(|_| connect(client, topic, limit, hopeless));
+        let connected = connect(client, Some(topic), limit, hopeless)
+            .and_then(|_| connect(client, Some(topic), limit, hopeless));
         if let Err(error) = connected {
             let last = trouble
                 .last()
@@ -204,8 +204,9 @@ impl Transactional {
         }
     }
 
-    /// A turn that failed is void or in doubt, whatever the reason, unless a person must act. Being
-    /// fenced off by a successor shows at the membership too, which ends this connection.
+    /// A turn that failed is void or in doubt, whatever the reason, unless a person must act, or a
+    /// successor under the same name began: then this connection is over, because a producer made
+    /// anew would fence the successor off.
     fn explain(&self, doing: &str, code: Code, text: &str) -> LogError {
         let lost = self
             .producer
@@ -220,6 +221,9 @@ impl Transactional {
         };
         match failure::advice(code) {
             Some(advice) => LogError::Config(format!("{doing}: {text} ({advice})")),
+            None if matches!(code, Code::Fenced | Code::FencedInstanceId) => {
+                LogError::Fatal(format!("{doing}: {text} ({})", failure::TAKEN_OVER))
+            }
             None => LogError::Aborted(format!("{doing}: {text}")),
         }
     }
