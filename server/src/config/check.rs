@@ -92,6 +92,7 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         (10..=5_000).contains(&config.trigger.lead.0),
         "`trigger.lead` must be between 10ms and 5s",
     );
+    check_door(config, problems);
     for (option, problem) in stages::trigger(config).problems() {
         problems.0.push(format!("`trigger.{option}` {problem}"));
     }
@@ -107,4 +108,17 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         config.archive.retention_days > 0,
         "`archive.retention_days` is 0: nothing would be kept",
     );
+}
+
+/// Whether there are keys at all is the door's own question when it opens: other roles need none.
+fn check_door(config: &Config, problems: &mut Problems<'_>) {
+    let mut door = config.ingest.clone();
+    let mut listen = config.http.listen.parse::<SocketAddr>().ok();
+    if door.keys.is_empty() {
+        door.allow_anonymous_loopback = true;
+        listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    }
+    for problem in listen.map(|listen| door.validate(listen)).unwrap_or_default() {
+        problems.0.push(format!("section `ingest`: {problem}"));
+    }
 }
