@@ -18,9 +18,9 @@ pub(crate) fn open(config: &Config) -> anyhow::Result<Arc<dyn Broker>> {
         }
         #[cfg(feature = "kafka")]
         LogKind::Kafka => {
-            let broker = pipeline::kafka::KafkaBroker::new(kafka(config)?)?;
-            look_at_topics(&broker);
-            Ok(Arc::new(broker))
+            let broker = Arc::new(pipeline::kafka::KafkaBroker::new(kafka(config)?)?);
+            look_at_topics(Arc::clone(&broker))?;
+            Ok(broker)
         }
         #[cfg(not(feature = "kafka"))]
         LogKind::Kafka => anyhow::bail!("this build has no Kafka; build it with feature `kafka`"),
@@ -46,18 +46,22 @@ fn embedded(config: &Embedded, shards: Shards) -> anyhow::Result<EmbeddedConfig>
     })
 }
 
-/// Says at the start what differs from what the topics should be. A missing topic stops a role by
-/// itself; a setting that differs may be somebody's wish, and a broker that is away may come.
+/// Says what differs from what the topics should be; nobody waits for it. A missing topic stops a role
+/// by itself; a setting that differs may be somebody's wish, and a broker that is away may come.
 #[cfg(feature = "kafka")]
-fn look_at_topics(broker: &pipeline::kafka::KafkaBroker) {
-    match broker.admin().check() {
-        Ok(problems) => {
-            for problem in problems {
-                tracing::warn!(problem, "topic differs; see `tidewheel topics plan`");
+fn look_at_topics(broker: Arc<pipeline::kafka::KafkaBroker>) -> anyhow::Result<()> {
+    std::thread::Builder::new()
+        .name("topics".to_owned())
+        .spawn(move || match broker.admin().check() {
+            Ok(problems) => {
+                for problem in problems {
+                    tracing::warn!(problem, "topic differs; see `tidewheel topics plan`");
+                }
             }
-        }
-        Err(error) => tracing::warn!(%error, "cannot look at the topics yet"),
-    }
+            Err(error) => tracing::warn!(%error, "cannot look at the topics yet"),
+        })
+        .context("cannot start the thread that looks at the topics")?;
+    Ok(())
 }
 
 /// The same in `pipeline`'s words.

@@ -58,3 +58,21 @@ fn what_cannot_be_served_ends_the_process_and_names_the_option() {
         }
     }
 }
+
+#[cfg(feature = "kafka")]
+#[test]
+fn a_broker_that_does_not_answer_is_named() {
+    let gone = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = gone.local_addr().expect("its address").to_string();
+    drop(gone);
+    let output = Command::new(env!("CARGO_BIN_EXE_tidewheel"))
+        .args(["topics", "check"])
+        .env("TIDEWHEEL__KAFKA__BOOTSTRAP", &address)
+        .output()
+        .expect("it runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{said}");
+    for word in [address.as_str(), "kafka.bootstrap"] {
+        assert!(said.contains(word), "no `{word}` in {said}");
+    }
+}

@@ -42,6 +42,7 @@ use wait::block_on;
 /// Makes, changes and checks topics; deletes records.
 pub struct Admin {
     client: AdminClient<Quiet>,
+    bootstrap: String,
     names: Arc<Names>,
     replication: i32,
     min_insync_replicas: i32,
@@ -64,6 +65,7 @@ impl Admin {
             .map_err(|error| failure::sort("making an admin client", &error))?;
         Ok(Self {
             client,
+            bootstrap: config.bootstrap.clone(),
             names: Arc::clone(names),
             replication: config.replication,
             min_insync_replicas: config.min_insync_replicas,

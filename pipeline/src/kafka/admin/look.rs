@@ -12,7 +12,7 @@ use crate::kafka::connect::connect;
 use crate::kafka::failure;
 
 /// How long the first contact may take.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 
 /// A topic as it is: partitions, copies, settings and whether each was set for this topic.
 pub(super) struct Found {
@@ -64,10 +64,11 @@ impl Admin {
                     Some((Some(code), text)) if failure::advice(code).is_some() => {
                         failure::by_code(&format!("{doing}: {text}"), code)
                     }
-                    Some((_, text)) => LogError::Retry(format!(
-                        "{doing}: no broker answers: {text} (check kafka.bootstrap)"
+                    last => LogError::Retry(format!(
+                        "{doing}: no broker of `{}` answers: {} (check `kafka.bootstrap`)",
+                        self.bootstrap,
+                        last.map_or_else(|| error.to_string(), |(_, text)| text)
                     )),
-                    None => failure::sort(doing, &error),
                 }
             })?;
         let count = |n: usize| i32::try_from(n).unwrap_or(i32::MAX);
