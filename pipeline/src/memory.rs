@@ -88,8 +88,12 @@ impl Shared {
 
     /// Ends an operation that may have changed something others wait for.
     fn changed(&self, state: MutexGuard<'_, State>) {
+        let awaited = state.waiting > 0;
         drop(state);
-        self.changed.notify_all();
+        // A wake is a system call; a simulator has nobody who waits.
+        if awaited {
+            self.changed.notify_all();
+        }
     }
 }
 
@@ -140,6 +144,24 @@ impl MemoryBroker {
     /// Lets the broker of one partition stamp records `ms` off the clock.
     pub fn set_skew(&self, of: TopicPartition, ms: i64) {
         self.shared.state().skew.insert(of, ms);
+    }
+
+    /// How far that partition's broker stamps off the clock, ms.
+    #[must_use]
+    pub fn skew(&self, of: TopicPartition) -> i64 {
+        self.shared.state().skew.get(&of).copied().unwrap_or(0)
+    }
+
+    /// What `role`'s group has committed for `of`, though more may be undecided.
+    #[must_use]
+    pub fn applied(&self, role: Role, of: TopicPartition) -> Option<Position> {
+        self.shared.state().positions.get(&(role, of)).cloned()
+    }
+
+    /// Whether no commit is on its way and nobody is asked to give up shards.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.shared.state().is_quiet()
     }
 
     /// Forgives every member that it was not heard for the last `ms`, as if all of them, and the

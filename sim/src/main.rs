@@ -1,1 +1,155 @@
-fn main() {}
+//! `sim`: runs seeds, prints what failed and how to run it again, and one JSON object last.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+use sim::alarm::Alarm;
+use sim::{Bug, Options, Verdict, run};
+use tracing_subscriber::Layer;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+
+/// The whole pipe on a virtual clock, from seeds
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many seeds to run
+    #[arg(long, default_value_t = 100)]
+    seeds: u64,
+    /// The first of them
+    #[arg(long, default_value_t = 0)]
+    from: u64,
+    /// Run this seed only
+    #[arg(long)]
+    seed: Option<u64>,
+    /// Run each seed so many times and hold the traces against each other
+    #[arg(long, default_value_t = 1)]
+    reruns: u64,
+    /// Print everything that happens
+    #[arg(long)]
+    trace: bool,
+    /// Break something on purpose, to see the verdict find it
+    #[arg(long)]
+    planted_bug: Option<Bug>,
+}
+
+/// Counts over all seeds.
+#[derive(Debug, Default)]
+struct Sum {
+    seeds: u64,
+    failed: u64,
+    lost: usize,
+    early: usize,
+    doubled: usize,
+    false_answers: usize,
+    undrained: usize,
+    trace_hash: u64,
+}
+
+const EVERY: Duration = Duration::from_secs(5);
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    listen(args.trace);
+    // A panic is told with its seed; where it stands is worth knowing only when one is looked at.
+    if args.seed.is_none() {
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let (from, count) = args.seed.map_or((args.from, args.seeds), |seed| (seed, 1));
+    let mut sum = Sum::default();
+    let (begun, mut told) = (Instant::now(), Instant::now());
+    for seed in from..from + count {
+        let verdict = one(seed, &args);
+        sum.add(&verdict);
+        if !verdict.is_good() {
+            let bug = args
+                .planted_bug
+                .map_or(String::new(), |bug| format!(" --planted-bug {bug:?}"));
+            println!("seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{bug}");
+            print!("{verdict}");
+        }
+        if told.elapsed() >= EVERY {
+            told = Instant::now();
+            let seconds = begun.elapsed().as_secs();
+            println!(
+                "{} of {count} seeds in {seconds} s, {} failed",
+                sum.seeds, sum.failed
+            );
+        }
+        if args.seed.is_some() {
+            println!("seed {seed}: {:?}", verdict.size);
+        }
+    }
+    println!("{}", sum.json());
+    ExitCode::from(u8::from(sum.failed > 0))
+}
+
+/// One seed, as often as asked.
+fn one(seed: u64, args: &Args) -> Verdict {
+    let options = Options {
+        print: args.trace,
+        bug: args.planted_bug,
+    };
+    let mut first = run(seed, options);
+    for _ in 1..args.reruns {
+        let again = run(
+            seed,
+            Options {
+                print: false,
+                ..options
+            },
+        );
+        if again.trace_hash != first.trace_hash {
+            first.alarms.push(format!(
+                "trace {:016x}, then {:016x}: the run is not deterministic",
+                first.trace_hash, again.trace_hash
+            ));
+        }
+    }
+    first
+}
+
+impl Sum {
+    fn add(&mut self, verdict: &Verdict) {
+        self.seeds += 1;
+        self.failed += u64::from(!verdict.is_good());
+        self.lost += verdict.lost.len();
+        self.early += verdict.early.len();
+        self.doubled += verdict.doubled.len();
+        self.false_answers += verdict.false_answers.len();
+        // A run that was cut short by an alarm has drained nothing.
+        self.undrained += verdict.undrained.len() + verdict.alarms.len();
+        self.trace_hash = self.trace_hash.rotate_left(5) ^ verdict.trace_hash;
+    }
+
+    fn json(&self) -> String {
+        serde_json::json!({
+            "seeds": self.seeds,
+            "failed": self.failed,
+            "lost": self.lost,
+            "early": self.early,
+            "doubled": self.doubled,
+            "false_answers": self.false_answers,
+            "undrained": self.undrained,
+            "trace_hash": format!("{:016x}", self.trace_hash),
+        })
+        .to_string()
+    }
+}
+
+/// Errors are heard; with `all`, what is logged is printed too.
+fn listen(all: bool) {
+    let level = if all {
+        LevelFilter::DEBUG
+    } else {
+        LevelFilter::OFF
+    };
+    let print = tracing_subscriber::fmt::layer()
+        .without_time()
+        .with_filter(level);
+    let heard = Alarm.with_filter(LevelFilter::ERROR);
+    let subscriber = tracing_subscriber::registry().with(print).with(heard);
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        eprintln!("errors will not be heard");
+    }
+}

@@ -44,6 +44,11 @@ impl Group {
         [session, rebalance].into_iter().flatten().min()
     }
 
+    /// Whether shards are being given up.
+    pub(super) fn is_moving(&self) -> bool {
+        self.rebalancing.is_some()
+    }
+
     /// Those whose session is over at `mono`, and those who did not give up in time.
     fn overdue(&self, config: &MemoryConfig, mono: u64) -> Vec<String> {
         let late = self
@@ -134,7 +139,8 @@ impl State {
         let mono = self.now.mono;
         match self.member_mut(role, name) {
             Some(member) if member.conn == conn => member.last_heard = mono,
-            Some(_) => {}
+            // Its session was over, and another took its name since.
+            Some(_) => self.fence(conn, &[]),
             None => self.enter(role, name, conn),
         }
     }

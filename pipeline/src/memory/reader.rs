@@ -99,11 +99,13 @@ pub(super) fn wait_for_news<'a>(
             .next_timeout()
             .map(|at| at.saturating_sub(state.now.mono).max(1));
         let left = next.map_or(left, |ms| left.min(Duration::from_millis(ms)));
+        state.waiting += 1;
         state = shared
             .changed
             .wait_timeout(state, left)
             .unwrap_or_else(PoisonError::into_inner)
             .0;
+        state.waiting -= 1;
         state.advance(shared.clock.now());
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) skew: BTreeMap<TopicPartition, i64>,
     pub(super) fates: Option<Fates>,
     pub(super) observer: Option<Observer>,
+    /// Threads that wait for a change.
+    pub(super) waiting: usize,
     numbers: u64,
 }
 
@@ -73,6 +75,7 @@ impl State {
             skew: BTreeMap::new(),
             fates: None,
             observer: None,
+            waiting: 0,
             numbers: 0,
         }
     }
@@ -266,6 +269,10 @@ impl State {
                     .map_or((0, 0), |it| (it.start(), it.end()))
             })
             .collect()
+    }
+
+    pub(super) fn is_quiet(&self) -> bool {
+        self.txns.is_empty() && self.steps.is_empty() && !self.groups.values().any(Group::is_moving)
     }
 
     pub(super) fn undecided(&self) -> Vec<TopicPartition> {

@@ -1,0 +1,170 @@
+//! The four roles as the simulator starts them.
+
+use archive::ArchiveFactory;
+use dispatcher::{CallOrder, DispatcherFactory};
+use pipeline::{Factory, Stage};
+use planner::{PlannerConfig, PlannerFactory};
+use schemas::{CommandAnswer, RequestId, Role, Shard};
+use trigger::TriggerFactory;
+
+/// What a core asks of the world.
+#[derive(Debug)]
+pub enum Asked {
+    /// A call is to be made.
+    Call(CallOrder),
+    /// Rows are to be written.
+    Write {
+        /// Which batch.
+        batch: u64,
+        /// What.
+        rows: Vec<archive::Row>,
+    },
+    /// A command was decided.
+    Answer(RequestId, CommandAnswer),
+    /// A core stands still.
+    Broken(String),
+}
+
+/// What the world tells a core.
+#[derive(Clone, Debug)]
+pub enum Told {
+    /// To a dispatcher.
+    Call(dispatcher::Input),
+    /// To an archive.
+    Rows(archive::Input),
+}
+
+/// Input and effect of a factory's cores.
+pub type InputOf<F> = <<F as Factory>::Stage as Stage>::Input;
+/// See [`InputOf`].
+pub type EffectOf<F> = <<F as Factory>::Stage as Stage>::Effect;
+
+/// One role: how its factory is made and what its effects mean.
+pub trait Kind: 'static {
+    /// Makes its cores.
+    type Factory: Factory;
+    /// Which.
+    const ROLE: Role;
+
+    /// A factory for a new process.
+    fn start(seed: u64) -> Self::Factory;
+
+    /// What is left of a factory when its process dies: disks outlive it, unless `wiped`.
+    fn restart(left: Self::Factory, seed: u64, wiped: Option<Shard>) -> Self::Factory {
+        drop((left, wiped));
+        Self::start(seed)
+    }
+
+    /// What an effect asks for.
+    fn asked(effect: EffectOf<Self::Factory>) -> Option<Asked>;
+
+    /// What it is told, if it is for this role.
+    fn told(told: Told) -> Option<InputOf<Self::Factory>>;
+}
+
+/// See [`Role::Planner`].
+#[derive(Debug)]
+pub enum Planner {}
+/// See [`Role::Trigger`].
+#[derive(Debug)]
+pub enum Trigger {}
+/// See [`Role::Dispatcher`].
+#[derive(Debug)]
+pub enum Dispatcher {}
+/// See [`Role::Archive`].
+#[derive(Debug)]
+pub enum Archive {}
+
+impl Kind for Planner {
+    type Factory = PlannerFactory<planner::store::MemoryStores>;
+    const ROLE: Role = Role::Planner;
+
+    fn start(_seed: u64) -> Self::Factory {
+        PlannerFactory::new(
+            PlannerConfig::default(),
+            planner::store::MemoryStores::default(),
+        )
+    }
+
+    fn restart(mut left: Self::Factory, _seed: u64, wiped: Option<Shard>) -> Self::Factory {
+        if let Some(shard) = wiped {
+            left.stores().lose(shard);
+        }
+        left
+    }
+
+    fn asked(effect: planner::event::Effect) -> Option<Asked> {
+        match effect {
+            planner::event::Effect::Answer { request, answer } => {
+                Some(Asked::Answer(request, answer))
+            }
+            planner::event::Effect::Reply { .. } => None,
+            planner::event::Effect::Broken { reason } => Some(Asked::Broken(reason)),
+        }
+    }
+
+    fn told(_told: Told) -> Option<planner::event::Input> {
+        None
+    }
+}
+
+impl Kind for Trigger {
+    type Factory = TriggerFactory;
+    const ROLE: Role = Role::Trigger;
+
+    fn start(_seed: u64) -> TriggerFactory {
+        TriggerFactory::new(trigger::Config::default())
+    }
+
+    fn asked(effect: trigger::event::Effect) -> Option<Asked> {
+        match effect {}
+    }
+
+    fn told(_told: Told) -> Option<trigger::event::Input> {
+        None
+    }
+}
+
+impl Kind for Dispatcher {
+    type Factory = DispatcherFactory;
+    const ROLE: Role = Role::Dispatcher;
+
+    fn start(seed: u64) -> DispatcherFactory {
+        DispatcherFactory::new(dispatcher::Config::default(), seed)
+    }
+
+    fn asked(effect: dispatcher::Effect) -> Option<Asked> {
+        match effect {
+            dispatcher::Effect::Call(order) => Some(Asked::Call(order)),
+        }
+    }
+
+    fn told(told: Told) -> Option<dispatcher::Input> {
+        match told {
+            Told::Call(input) => Some(input),
+            Told::Rows(_) => None,
+        }
+    }
+}
+
+impl Kind for Archive {
+    type Factory = ArchiveFactory;
+    const ROLE: Role = Role::Archive;
+
+    fn start(_seed: u64) -> ArchiveFactory {
+        ArchiveFactory::new(archive::Config::default())
+    }
+
+    fn asked(effect: archive::Effect) -> Option<Asked> {
+        match effect {
+            archive::Effect::Write { batch, rows } => Some(Asked::Write { batch, rows }),
+        }
+    }
+
+    fn told(told: Told) -> Option<archive::Input> {
+        match told {
+            Told::Rows(input) => Some(input),
+            Told::Call(_) => None,
+        }
+    }
+}

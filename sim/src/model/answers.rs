@@ -1,0 +1,127 @@
+//! Whether what users were told is true.
+
+use std::collections::BTreeMap;
+
+use schemas::{CommandAnswer, Millis, RequestId};
+
+use crate::history::{Answered, Called, History, Sent};
+use crate::plan::{Op, Plan};
+use crate::verdict::Verdict;
+
+/// A task is known for at least so long after it was registered, ms: the dedup window, less what a
+/// command may wait.
+const KNOWN_MS: u64 = 13 * 60_000;
+
+/// The due time, if the command was answered as accepted.
+pub(super) fn accepted(history: &History, request: RequestId) -> Option<Millis> {
+    match history.answers.get(&request)?.first()?.answer {
+        CommandAnswer::Created { due, .. } | CommandAnswer::Changed { due, .. } => Some(due),
+        _ => None,
+    }
+}
+
+/// Holds every answer against what was seen.
+pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
+    let mut by_task: BTreeMap<usize, Vec<&Sent>> = BTreeMap::new();
+    for sent in &history.sent {
+        by_task.entry(sent.task).or_default().push(sent);
+    }
+    for (task, sent) in by_task {
+        let Some(task) = plan.tasks.get(task) else {
+            continue;
+        };
+        let calls: Vec<&Called> = history
+            .calls
+            .iter()
+            .filter(|call| call.task == task.key)
+            .collect();
+        for (n, it) in sent.iter().enumerate() {
+            let Some((_, sending)) = plan.sendings.get(it.sending) else {
+                continue;
+            };
+            let answers = history
+                .answers
+                .get(&it.request)
+                .map_or(&[][..], Vec::as_slice);
+            let asked = Asked {
+                op: &sending.op,
+                before: &sent[..n],
+                after: &sent[n + 1..],
+                calls: &calls,
+                expires: task.expires_after_ms.is_some(),
+            };
+            let told = format!("{} of {}, sent at {}", sending.op.name(), task.key, it.at);
+            for wrong in asked.wrong(plan, it, answers) {
+                verdict.false_answers.push(format!("{told}: {wrong}"));
+            }
+            let calm = plan.faults.is_empty() && plan.mood == crate::fates::Mood::calm();
+            if calm && answers.is_empty() && sending.op != Op::Garbage {
+                verdict.false_answers.push(format!("{told}: no answer"));
+            }
+        }
+    }
+}
+
+/// A command in its place.
+struct Asked<'a> {
+    op: &'a Op,
+    before: &'a [&'a Sent],
+    after: &'a [&'a Sent],
+    calls: &'a [&'a Called],
+    /// The task may end by its expiry.
+    expires: bool,
+}
+
+impl Asked<'_> {
+    fn wrong(&self, plan: &Plan, sent: &Sent, answers: &[Answered]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        if answers.iter().any(|it| it.answer != answers[0].answer) {
+            wrong.push(format!("two answers: {answers:?}"));
+        }
+        let Some(told) = answers.first() else {
+            return wrong;
+        };
+        match &told.answer {
+            CommandAnswer::Cancelled => {
+                // What is asked later may bring it back to life.
+                let until = self.after.first().map_or(u64::MAX, |next| next.at);
+                let late = self
+                    .calls
+                    .iter()
+                    .find(|call| call.at > told.at && call.at < until);
+                if let Some(call) = late {
+                    wrong.push(format!("cancelled at {}, called at {}", told.at, call.at));
+                }
+            }
+            CommandAnswer::TooLate => {
+                if !self.calls.iter().any(|call| call.at <= told.at) {
+                    wrong.push(format!("too late at {}, and no call had begun", told.at));
+                }
+            }
+            CommandAnswer::Unknown => {
+                let op = |it: &Sent| plan.sendings.get(it.sending).map(|(_, it)| &it.op);
+                let registered = self.before.iter().any(|it| {
+                    matches!(op(it), Some(Op::Register(..))) && it.at + KNOWN_MS > told.at
+                });
+                // What ended without a call is not known any more either.
+                let ended = self.before.iter().any(|it| op(it) == Some(&Op::Cancel));
+                if registered && !ended && !self.expires {
+                    wrong.push(format!("unknown at {}, though it was registered", told.at));
+                }
+            }
+            CommandAnswer::Created { due, .. } | CommandAnswer::Changed { due, .. } => {
+                let when = match self.op {
+                    Op::Register(when, _) | Op::Reschedule(when) => Some(when.due(sent.appended)),
+                    _ => None,
+                };
+                if when.is_some_and(|when| when != *due) {
+                    wrong.push(format!("due {due} was told, {when:?} was asked"));
+                }
+            }
+            CommandAnswer::Refused { .. }
+            | CommandAnswer::Unchanged { .. }
+            | CommandAnswer::Conflict { .. } => {}
+        }
+        wrong
+    }
+}

@@ -1,0 +1,153 @@
+//! The facts that the log shows to readers of committed records.
+
+use std::collections::BTreeMap;
+
+use archive::Row;
+use pipeline::{Record, TopicPartition};
+use schemas::outcome::{Decision, End};
+use schemas::{
+    BucketRecord, FireId, LaneRecord, OutcomeRecord, Priority, Slot, TaskKey, Topic, Work,
+};
+
+use crate::world::World;
+
+/// What became of every leg and firing.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    /// By firing and leg.
+    pub(super) legs: BTreeMap<(FireId, u32), Leg>,
+    /// Ends of firings: one each.
+    pub(super) finals: BTreeMap<FireId, Vec<Fact>>,
+    /// What must be in the archive.
+    pub(super) rows: BTreeMap<(FireId, u32), Row>,
+}
+
+/// How often what happened to a leg.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leg {
+    pub(super) placed: u32,
+    pub(super) fired: u32,
+    /// Revoked or expired in the wheel.
+    pub(super) taken: u32,
+    /// By its call, or by a recall.
+    pub(super) ended: u32,
+}
+
+/// An end of a firing.
+#[derive(Clone, Debug)]
+pub(super) struct Fact {
+    pub(super) task: TaskKey,
+    pub(super) end: Final,
+    /// Ms behind the beginning, of its append.
+    pub(super) at: u64,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Final {
+    Ended(End),
+    Expired,
+    /// Taken back.
+    Cancelled,
+}
+
+impl Facts {
+    pub(super) fn read(world: &World) -> Self {
+        let mut facts = Self::default();
+        for shard in world.plan.shards.all() {
+            let read = |topic| world.records(TopicPartition::new(topic, shard), 0);
+            for record in Slot::all().flat_map(|slot| read(Topic::Bucket(slot))) {
+                facts.take_bucket(&record);
+            }
+            for record in Priority::ALL
+                .into_iter()
+                .flat_map(|it| read(Topic::Fires(it)))
+            {
+                facts.take_fire(&record);
+            }
+            for record in read(Topic::Outcomes) {
+                let at = record.appended.since(world.plan.base);
+                facts.take_outcome(&record, at);
+            }
+        }
+        facts
+    }
+
+    /// The ends of a task's firings.
+    pub(super) fn of_task<'a>(&'a self, task: &'a TaskKey) -> impl Iterator<Item = &'a Fact> {
+        self.finals
+            .values()
+            .flatten()
+            .filter(move |fact| fact.task == *task)
+    }
+
+    fn leg(&mut self, fire_id: FireId, leg: u32) -> &mut Leg {
+        self.legs.entry((fire_id, leg)).or_default()
+    }
+
+    fn take_bucket(&mut self, record: &Record) {
+        let Some(value) = &record.value else { return };
+        if let Ok(BucketRecord::Placement(it, _)) = BucketRecord::decode(value) {
+            self.leg(it.fire_id, it.leg).placed += 1;
+        }
+    }
+
+    fn take_fire(&mut self, record: &Record) {
+        let Some(value) = &record.value else { return };
+        if let Ok(LaneRecord::Fire(it, _)) = LaneRecord::decode(value) {
+            self.leg(it.fire_id, it.leg).fired += 1;
+        }
+    }
+
+    fn take_outcome(&mut self, record: &Record, at: u64) {
+        let Some(value) = &record.value else { return };
+        let Ok(outcome) = OutcomeRecord::decode(value) else {
+            return;
+        };
+        if let Ok(Some(row)) = Row::of(outcome.clone()) {
+            self.rows.insert((row.fire_id, row.leg), row);
+        }
+        let (fire_id, task, end) = match outcome {
+            OutcomeRecord::Ended(it) => {
+                self.leg(it.fire_id, it.leg).ended += 1;
+                (it.fire_id, it.task, Final::Ended(it.end))
+            }
+            OutcomeRecord::Recalled(it, body) if it.decision == Decision::Cancelled => {
+                self.leg(it.fire_id, it.leg).ended += 1;
+                let Ok((work, _)) = Work::decode(&body) else {
+                    return;
+                };
+                (it.fire_id, work.task, Final::Cancelled)
+            }
+            OutcomeRecord::Revoked(it, body) | OutcomeRecord::Expired(it, body) => {
+                self.leg(it.fire_id, it.leg).taken += 1;
+                let Ok((work, _)) = Work::decode(&body) else {
+                    return;
+                };
+                let expired =
+                    matches!(OutcomeRecord::decode(value), Ok(OutcomeRecord::Expired(..)));
+                let end = if expired {
+                    Final::Expired
+                } else {
+                    Final::Cancelled
+                };
+                (it.fire_id, work.task, end)
+            }
+            OutcomeRecord::Unplanted(it) => {
+                use schemas::outcome::UnplantedEnd::{Cancelled, Expired};
+                let end = match it.end {
+                    Cancelled => Final::Cancelled,
+                    Expired => Final::Expired,
+                };
+                (it.fire_id, it.task, end)
+            }
+            OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) => return,
+        };
+        // A leg that goes on, or was taken back to be moved, is no end of its firing.
+        if !matches!(end, Final::Ended(End::Again { .. })) && end != Final::Cancelled {
+            self.finals
+                .entry(fire_id)
+                .or_default()
+                .push(Fact { task, end, at });
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Seed → everything that will be asked, and everything that will go wrong.
+
+use rand::seq::IndexedRandom;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use schemas::{Millis, Role, Shards, TaskId, TaskKey, TenantId};
+
+use crate::fates::Mood;
+use crate::planted::Bug;
+
+pub use self::command::{Lane, Op, Sending, When};
+pub use self::fault::Fault;
+
+#[path = "plan/command.rs"]
+mod command;
+#[path = "plan/fault.rs"]
+mod fault;
+
+/// What a seed makes.
+#[derive(Debug)]
+pub struct Plan {
+    /// Made from this.
+    pub seed: u64,
+    /// Partitions of every topic.
+    pub shards: Shards,
+    /// Workers of each role, in the order of [`Role::ALL`].
+    pub workers: [usize; 4],
+    /// When the run begins.
+    pub base: Millis,
+    /// What befalls commits.
+    pub mood: Mood,
+    /// How far clocks may be off, ms.
+    pub skew_ms: i64,
+    /// The tasks.
+    pub tasks: Vec<TaskPlan>,
+    /// Commands, with the ms behind the beginning at which each is sent; ascending.
+    pub sendings: Vec<(u64, Sending)>,
+    /// Faults, likewise.
+    pub faults: Vec<(u64, Fault)>,
+    /// A bug put in on purpose.
+    pub bug: Option<Bug>,
+}
+
+/// One task.
+#[derive(Clone, Debug)]
+pub struct TaskPlan {
+    /// Its name.
+    pub key: TaskKey,
+    /// Which endpoint, as the path of its URL.
+    pub endpoint: String,
+    /// Limit of a call, ms.
+    pub timeout_ms: u64,
+    /// Calls in all.
+    pub max_attempts: u32,
+    /// Its expiry, ms behind the due time.
+    pub expires_after_ms: Option<u64>,
+    /// The lane of its fires.
+    pub priority: &'static str,
+    /// Where its commands are written: all of them in one lane and partition, so that they are
+    /// ordered.
+    pub lane: Lane,
+    /// Not its home partition, if so.
+    pub astray: Option<u16>,
+}
+
+impl Plan {
+    /// The plan of a seed.
+    #[must_use]
+    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let rng = &mut rng;
+        let count = *[1, 2, 2, 3, 4].choose(rng).unwrap_or(&2);
+        let shards = Shards::new(count).unwrap_or(Shards::DEFAULT);
+        let most = usize::from(count.min(3));
+        let workers = Role::ALL.map(|_| rng.random_range(1..=most));
+        // The beginning stands anywhere within a slot.
+        let base = Millis(1_796_086_800_000 + rng.random_range(0..60_000));
+        // A fifth of the seeds is calm: there, nothing at all is forgiven.
+        let calm = rng.random_bool(0.2);
+        let mood = if calm { Mood::calm() } else { Mood::draw(rng) };
+        let span_ms = *[20_000, 60_000, 180_000, 600_000]
+            .choose(rng)
+            .unwrap_or(&60_000);
+        let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
+        let count = rng.random_range(5..=most);
+        let tasks: Vec<TaskPlan> = (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
+        let sendings = command::draw(&tasks, base, span_ms, rng);
+        let faults = if calm {
+            Vec::new()
+        } else {
+            fault::draw(workers, shards, span_ms, rng)
+        };
+        let skew_ms = if calm {
+            0
+        } else {
+            *[0, 50, 400].choose(rng).unwrap_or(&0)
+        };
+        Self {
+            seed,
+            shards,
+            workers,
+            base,
+            mood,
+            skew_ms,
+            tasks,
+            sendings,
+            faults,
+            bug,
+        }
+    }
+
+    /// Ms behind the beginning after which nothing is planned any more.
+    #[must_use]
+    pub fn over_at(&self) -> u64 {
+        let sent = self.sendings.last().map_or(0, |(at, _)| *at);
+        let fault = self
+            .faults
+            .iter()
+            .map(|(at, fault)| at + fault.lasts_ms())
+            .max();
+        sent.max(fault.unwrap_or(0))
+    }
+}
+
+impl TaskPlan {
+    fn draw(n: usize, shards: Shards, rng: &mut ChaCha8Rng) -> Self {
+        let tenant = *["shop", "bank"].choose(rng).unwrap_or(&"shop");
+        let id = if rng.random_bool(0.2) {
+            format!("flow-{}/{n}", n / 4)
+        } else {
+            format!("t{n}")
+        };
+        let key = TaskKey {
+            tenant: TenantId::new(tenant).expect("a tenant's name"),
+            id: TaskId::new(&id).expect("a task's name"),
+        };
+        let home = key.shard(shards).0;
+        let astray = rng
+            .random_bool(0.15)
+            .then(|| rng.random_range(0..shards.count()));
+        Self {
+            endpoint: endpoint(rng),
+            // A drain gives open calls 5 s.
+            timeout_ms: *[500, 2_000, 4_000].choose(rng).unwrap_or(&2_000),
+            max_attempts: rng.random_range(1..=4),
+            expires_after_ms: rng.random_bool(0.1).then(|| rng.random_range(1..20_000)),
+            priority: ["normal", "normal", "high", "low"]
+                .choose(rng)
+                .copied()
+                .unwrap_or("normal"),
+            lane: if rng.random_bool(0.15) {
+                Lane::Bulk
+            } else {
+                Lane::First
+            },
+            astray: astray.filter(|shard| *shard != home),
+            key,
+        }
+    }
+}
+
+/// The path of an endpoint: what it does is in its name.
+fn endpoint(rng: &mut ChaCha8Rng) -> String {
+    match rng.random_range(0..20) {
+        0..12 => "ok".to_owned(),
+        12..15 => format!("fail/{}", rng.random_range(1..4)),
+        15 => format!("busy/{}", rng.random_range(1..3)),
+        16..18 => format!("slow/{}", rng.random_range(100..3_900)),
+        18 => "hang".to_owned(),
+        _ => "never".to_owned(),
+    }
+}

@@ -1,0 +1,143 @@
+//! How faults befall workers.
+
+use rand::Rng;
+use schemas::{Role, Shard};
+
+use super::{Happening, World};
+use crate::history::Disturbed;
+use crate::plan::Fault;
+
+/// A worker that leaves is given so long to give everything up, as by the shell.
+const DRAIN_MS: u64 = 10_000;
+
+impl World {
+    pub(super) fn befall(&mut self, fault: Fault) {
+        self.trace.line(format_args!("fault {fault:?}"));
+        match fault {
+            Fault::Kill {
+                role,
+                number,
+                down_ms,
+                wiped,
+            } => {
+                if let Some(worker) = self.find(role, number) {
+                    self.kill(worker, down_ms, wiped);
+                }
+            }
+            Fault::Stall {
+                role,
+                number,
+                for_ms,
+            } => {
+                if let Some(worker) = self.find(role, number) {
+                    self.stall(worker, for_ms);
+                }
+            }
+            Fault::Replace {
+                role,
+                number,
+                for_ms,
+            } => {
+                if let Some(worker) = self.find(role, number) {
+                    self.replace(worker, for_ms);
+                }
+            }
+            Fault::Leave {
+                role,
+                number,
+                down_ms,
+            } => {
+                let worker = self.find(role, number);
+                if let Some(worker) = worker.filter(|n| self.workers[*n].actor.is_up()) {
+                    let until = self.clock.elapsed() + DRAIN_MS;
+                    self.workers[worker].leaving = Some((until, down_ms));
+                    self.workers[worker].actor.drain();
+                    self.disturb(worker);
+                    self.schedule(until, Happening::Wake);
+                }
+            }
+            Fault::Gone { role, down_ms } => {
+                for worker in 0..self.workers.len() {
+                    let being = &self.workers[worker];
+                    if being.alive && !being.replaced && being.actor.role() == role {
+                        let more = self.rng.random_range(0..500);
+                        self.kill(worker, down_ms + more, None);
+                    }
+                }
+            }
+            Fault::ArchiveAway { for_ms } => {
+                self.table.away_until = self.clock.elapsed() + for_ms;
+            }
+            Fault::Compact => {
+                let tombstones = self.rng.random_bool(0.5);
+                self.broker.compact(schemas::Topic::Index, tombstones);
+            }
+        }
+    }
+
+    /// The `number`-th worker of `role` that is at work.
+    fn find(&self, role: Role, number: usize) -> Option<usize> {
+        self.workers
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.actor.role() == role && !it.replaced)
+            .nth(number)
+            .filter(|(_, it)| it.alive && it.leaving.is_none() && it.stalled_until == 0)
+            .map(|(n, _)| n)
+    }
+
+    fn disturb(&mut self, worker: usize) {
+        let at = self.clock.elapsed();
+        self.history.disturbed.push(Disturbed { at, worker });
+    }
+
+    pub(super) fn start(&mut self, worker: usize) {
+        let being = &mut self.workers[worker];
+        being.alive = true;
+        being.leaving = None;
+        being.stalled_until = 0;
+        being.join_at = self.clock.elapsed();
+        being.actor.start();
+        let (role, name) = (being.actor.role(), being.actor.name());
+        self.trace
+            .line(format_args!("{name} starts as {}", role.name()));
+    }
+
+    fn kill(&mut self, worker: usize, down_ms: u64, wiped: Option<Shard>) {
+        self.disturb(worker);
+        let being = &mut self.workers[worker];
+        being.actor.kill(wiped);
+        being.alive = false;
+        let at = self.clock.elapsed() + down_ms;
+        self.schedule(at, Happening::Start(worker));
+    }
+
+    fn stall(&mut self, worker: usize, for_ms: u64) {
+        self.disturb(worker);
+        let until = self.clock.elapsed() + for_ms;
+        self.workers[worker].stalled_until = until;
+        self.schedule(until, Happening::Wake);
+    }
+
+    /// Stalls it, and starts another under its name.
+    fn replace(&mut self, worker: usize, for_ms: u64) {
+        self.stall(worker, for_ms);
+        let being = &mut self.workers[worker];
+        being.replaced = true;
+        let (role, name) = (being.actor.role(), being.actor.name().to_owned());
+        let twin = self.add_worker(role, &name);
+        let at = self.clock.elapsed() + for_ms / 2;
+        self.schedule(at, Happening::Start(twin));
+    }
+
+    /// It has given everything up.
+    pub(super) fn leave(&mut self, worker: usize) {
+        let down_ms = self.workers[worker]
+            .leaving
+            .take()
+            .map_or(0, |(_, down_ms)| down_ms);
+        self.trace
+            .line(format_args!("{} leaves", self.workers[worker].actor.name()));
+        self.kill(worker, down_ms, None);
+    }
+}
