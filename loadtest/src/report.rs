@@ -34,9 +34,9 @@ pub(crate) struct Report {
     pub(crate) retried: u64,
     /// Calls with another due time than asked for.
     pub(crate) wrong_due: u64,
-    /// Tasks fired from the first due time to the last call.
+    /// Awaited tasks, those with a command aside, fired from the first due time to the last call.
     pub(crate) rate_per_s: f64,
-    /// Tasks fired from the first call to the last.
+    /// The same, from the first call to the last.
     pub(crate) drain_per_s: f64,
     /// Acknowledged from the first to the last acknowledgement.
     pub(crate) register_rate_per_s: f64,
