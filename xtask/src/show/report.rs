@@ -79,6 +79,8 @@ struct Machine {
     cores: usize,
     memory_mib: u64,
     cpu: String,
+    /// One, five and fifteen minutes, at the end of the run: what else the machine had to do.
+    load: String,
 }
 
 impl Report {
@@ -183,6 +185,10 @@ fn machine() -> Machine {
         cores: std::thread::available_parallelism().map_or(0, usize::from),
         memory_mib: kib / 1024,
         cpu: of("/proc/cpuinfo", "model name"),
+        load: std::fs::read_to_string("/proc/loadavg")
+            .unwrap_or_default()
+            .trim()
+            .to_owned(),
     }
 }
 
