@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "driver/copier.rs"]
+mod copier;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,14 +14,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use pipeline::memory::{Fate, MemoryBroker, MemoryConfig, Told};
-use pipeline::{
-    Ask, Broker, Clock, Driver, Factory, Inbox, LogError, Now, Opening, Outgoing, Position, Record,
-    Stage, TopicPartition, Turn,
-};
-use schemas::{Millis, Role, Shard, Shards, Topic};
+use pipeline::{Broker, Clock, Driver, Inbox, LogError, Now, Outgoing, TopicPartition};
+use schemas::{Millis, Role, Shard, Shards};
 
-const IN: Topic = Topic::Registrations;
-const OUT: Topic = Topic::Forwards;
+use copier::{Copiers, IN, OUT};
 
 #[derive(Debug, Default)]
 struct Hand(AtomicU64);
@@ -30,125 +29,6 @@ impl Clock for Hand {
             wall: Millis(i64::try_from(mono).unwrap()),
             mono,
         }
-    }
-}
-
-/// Copies what it reads; its note counts what it copied ever.
-struct Copier {
-    shard: Shard,
-    asks: Vec<Ask>,
-    read: i64,
-    copied: u64,
-    out: Vec<Outgoing>,
-    now: Vec<String>,
-    after: Vec<String>,
-    open: u32,
-}
-
-struct Copiers {
-    opened: Rc<RefCell<Vec<(u16, u64)>>>,
-}
-
-impl Factory for Copiers {
-    type Stage = Copier;
-
-    fn topics(&self) -> Vec<Topic> {
-        vec![IN]
-    }
-
-    fn open(&mut self, opening: Opening) -> Copier {
-        let committed = opening.committed.get(&IN).cloned().unwrap_or_default();
-        let copied = committed.note.parse().unwrap_or(0);
-        self.opened.borrow_mut().push((opening.shard.0, copied));
-        Copier {
-            shard: opening.shard,
-            asks: vec![Ask::Read(IN, committed.offset)],
-            read: committed.offset,
-            copied,
-            out: Vec::new(),
-            now: Vec::new(),
-            after: Vec::new(),
-            open: 0,
-        }
-    }
-
-    fn close(&mut self, _: Shard, _: Copier) {}
-}
-
-impl Stage for Copier {
-    type Input = u32;
-    type Effect = String;
-
-    fn handle_batch(&mut self, _: Topic, records: Vec<Record>, position: i64, _: Now) {
-        for record in records {
-            let text = String::from_utf8_lossy(record.value.as_ref().unwrap()).into_owned();
-            self.copied += 1;
-            self.now.push(format!("read {text}"));
-            self.after.push(format!("copied {text}"));
-            let to = TopicPartition::new(OUT, self.shard);
-            self.out.push(Outgoing {
-                to,
-                key: None,
-                value: record.value,
-                headers: Vec::new(),
-            });
-        }
-        self.read = position;
-    }
-
-    /// How many things are open now.
-    fn handle_input(&mut self, open: u32, _: Now) {
-        self.open = open;
-    }
-
-    fn handle_timeout(&mut self, _: Now) {}
-
-    fn poll_timeout(&self) -> Option<Millis> {
-        None
-    }
-
-    fn appetite(&self, _: Topic) -> usize {
-        100
-    }
-
-    fn poll_ask(&mut self) -> Option<Ask> {
-        self.asks.pop()
-    }
-
-    fn handle_end(&mut self, _: Topic, end: i64, _: Now) {
-        self.now.push(format!("end {end}"));
-    }
-
-    fn poll_effect(&mut self) -> Option<String> {
-        (!self.now.is_empty()).then(|| self.now.remove(0))
-    }
-
-    fn wants_turn(&self, _: Now) -> bool {
-        !self.out.is_empty()
-    }
-
-    fn take_turn(&mut self, _: Now) -> Turn<String> {
-        let position = Position {
-            offset: self.read,
-            note: self.copied.to_string(),
-        };
-        Turn {
-            records: std::mem::take(&mut self.out),
-            positions: vec![(IN, position)],
-            after: std::mem::take(&mut self.after),
-        }
-    }
-
-    fn handle_committed(&mut self, _: u64, _: Now) {
-        self.now.push("committed".to_owned());
-    }
-
-    fn handle_revoke(&mut self, _: Now) {
-        self.now.push("revoked".to_owned());
-    }
-
-    fn is_idle(&self) -> bool {
-        self.open == 0
     }
 }
 

@@ -105,6 +105,5 @@ pub(crate) fn kafka(config: &Config) -> anyhow::Result<pipeline::kafka::KafkaCon
             all: from.overrides,
             ..Overrides::default()
         },
-        ..KafkaConfig::default()
     })
 }

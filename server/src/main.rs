@@ -11,6 +11,7 @@ mod internal;
 mod owners;
 mod roles;
 mod stages;
+mod sweep;
 mod telemetry;
 mod topics;
 mod workers;
@@ -115,11 +116,10 @@ fn load(file: Option<&Path>) -> Result<Config, Failure> {
 
 /// Whether the door may open where it is to listen: before anything else has begun.
 fn check_door(config: &Config) -> Result<(), Failure> {
-    let listen: SocketAddr = config
-        .http
-        .listen
-        .parse()
-        .map_err(|_| Failure::Config(vec!["`http.listen` is no address and port".to_owned()]))?;
+    let listen: SocketAddr =
+        config.http.listen.parse().map_err(|_| {
+            Failure::Config(vec!["`http.listen` is no address and port".to_owned()])
+        })?;
     let problems = config.ingest.validate(listen);
     if problems.is_empty() {
         return Ok(());

@@ -9,7 +9,6 @@ use axum::Router;
 use ingest::Door;
 use metrics_exporter_prometheus::PrometheusHandle;
 use pipeline::clock::SystemClock;
-use pipeline::retention::Retention;
 use pipeline::worker::{Phase, Status};
 use pipeline::{Clock, Inbox};
 use planner::run::Desk;
@@ -24,12 +23,10 @@ use crate::config::Config;
 use crate::desk::{Local, Planners};
 use crate::internal::{self, Remote};
 use crate::owners::{self, Table};
-use crate::stages;
 use crate::telemetry;
 use crate::workers::{Ground, Worker};
+use crate::{stages, sweep};
 
-/// How often what everybody has read is looked for.
-const SWEEP: Duration = Duration::from_secs(60);
 /// How soon a stage that ended on its own is noticed.
 const WATCH: Duration = Duration::from_millis(500);
 /// Metrics that nobody scrapes are folded so often.
@@ -234,7 +231,7 @@ impl Process {
         if let Some(local) = &self.planner {
             self.serve_planner(local, stop).await?;
         }
-        tokio::spawn(sweep(
+        tokio::spawn(sweep::sweep(
             self.ground.clone(),
             self.sweeps(),
             self.archives(),
@@ -349,35 +346,6 @@ impl Process {
             }
         }
         failed.map_or(Ok(()), Err)
-    }
-}
-
-/// Removes what everybody has read, for as long as the process lives.
-async fn sweep(ground: Ground, topics: Vec<Topic>, archives: bool, keep_ms: u64) {
-    let retention = Arc::new(std::sync::Mutex::new(Retention::new(keep_ms)));
-    loop {
-        tokio::time::sleep(SWEEP).await;
-        let (ground, topics, retention) = (ground.clone(), topics.clone(), Arc::clone(&retention));
-        let swept = tokio::task::spawn_blocking(move || {
-            // A deployment without an archive has no archive to wait for.
-            let readers = |topic: Topic| {
-                let of = topic.readers().iter().copied();
-                of.filter(|role| archives || *role != Role::Archive)
-                    .collect()
-            };
-            let mut retention = retention
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            let mono = ground.clock.now().mono;
-            let broker = ground.broker.as_ref();
-            let shards = broker.shards();
-            pipeline::retention::sweep(broker, shards, &topics, &readers, &mut retention, mono)
-        });
-        match swept.await {
-            Ok(Ok(cut)) => tracing::debug!(cut, "partitions cut"),
-            Ok(Err(error)) => tracing::warn!(%error, "retention; trying again"),
-            Err(error) => tracing::error!(%error, "retention"),
-        }
     }
 }
 

@@ -8,7 +8,10 @@ use crate::config::Config;
 /// Of the planner.
 pub(crate) fn planner(config: &Config) -> Result<planner::PlannerConfig, NameError> {
     let from = &config.planner;
-    let intakes = from.intakes.iter().map(|intake| TenantId::new(&intake.tenant));
+    let intakes = from
+        .intakes
+        .iter()
+        .map(|intake| TenantId::new(&intake.tenant));
     Ok(planner::PlannerConfig {
         horizon_ms: from.horizon.0,
         dedup_window_ms: from.dedup_window.0,

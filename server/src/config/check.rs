@@ -31,8 +31,10 @@ pub(super) fn check(config: &Config, problems: &mut Vec<String>) {
 }
 
 fn check_log(config: &Config, problems: &mut Problems<'_>) {
-    problems
-        .need(config.log.shards > 0, "`log.shards` is 0: it must be 1 or more, 8 suits most");
+    problems.need(
+        config.log.shards > 0,
+        "`log.shards` is 0: it must be 1 or more, 8 suits most",
+    );
     let kafka = &config.kafka;
     problems.need(
         !kafka.bootstrap.is_empty() || config.log.kind == LogKind::Embedded,
@@ -54,10 +56,13 @@ fn check_log(config: &Config, problems: &mut Problems<'_>) {
 }
 
 fn check_addresses(config: &Config, problems: &mut Problems<'_>) {
-    let listens =
-        [("http.listen", &config.http.listen), ("internal.listen", &config.internal.listen)];
+    let listens = [
+        ("http.listen", &config.http.listen),
+        ("internal.listen", &config.internal.listen),
+    ];
     for (name, value) in listens {
-        let problem = format!("`{name}` is `{value}`: it must be an address and port, 127.0.0.1:7800");
+        let problem =
+            format!("`{name}` is `{value}`: it must be an address and port, 127.0.0.1:7800");
         problems.need(value.parse::<SocketAddr>().is_ok(), &problem);
     }
     let internal = config.internal.listen.parse::<SocketAddr>();
@@ -81,7 +86,10 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         "`planner.horizon` must be between 1m and 10m: the slots span 12 minutes",
     );
     for intake in &config.planner.intakes {
-        let problem = format!("`planner.intakes`: `{}` is not a tenant name", intake.tenant);
+        let problem = format!(
+            "`planner.intakes`: `{}` is not a tenant name",
+            intake.tenant
+        );
         problems.need(TenantId::new(&intake.tenant).is_ok(), &problem);
     }
     problems.need(
@@ -118,7 +126,10 @@ fn check_door(config: &Config, problems: &mut Problems<'_>) {
         door.allow_anonymous_loopback = true;
         listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
     }
-    for problem in listen.map(|listen| door.validate(listen)).unwrap_or_default() {
+    for problem in listen
+        .map(|listen| door.validate(listen))
+        .unwrap_or_default()
+    {
         problems.0.push(format!("section `ingest`: {problem}"));
     }
 }
