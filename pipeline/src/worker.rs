@@ -18,6 +18,8 @@ const ROUND: Duration = Duration::from_millis(100);
 /// Wait before joining again after a connection was lost, doubled up to the maximum.
 const REJOIN: Duration = Duration::from_millis(100);
 const REJOIN_MAX: Duration = Duration::from_secs(5);
+/// A connection that lasted so long was a good one, ms.
+const LASTED_MS: u64 = 10_000;
 /// A drain that takes longer than this is given up; a successor goes on from the last commit.
 const DRAIN_ROUNDS: u32 = 100;
 
@@ -165,19 +167,28 @@ pub fn run<F: Factory>(
                 continue;
             }
         };
-        let clock = Arc::clone(clock);
-        let mut driver = Driver::new(role, broker.shards(), log, factory, clock, inbox.clone());
+        let joined = clock.now().mono;
+        let mut driver = Driver::new(
+            role,
+            broker.shards(),
+            log,
+            factory,
+            Arc::clone(clock),
+            inbox.clone(),
+        );
         status.set(Phase::Running);
-        match turn_until_leaving(&mut driver, status, &mut sink) {
-            Ok(()) => wait = REJOIN,
-            Err(error) => {
-                tracing::warn!(role = role.name(), member, %error, "connection lost; joining anew");
-                std::thread::sleep(wait);
-                wait = (wait * 2).min(REJOIN_MAX);
-            }
-        }
+        let left = turn_until_leaving(&mut driver, status, &mut sink);
         status.set_owned(Owned::default());
         factory = driver.into_factory();
+        // Only a connection that did not last is a reason to wait longer for the next.
+        if left.is_ok() || clock.now().mono.saturating_sub(joined) >= LASTED_MS {
+            wait = REJOIN;
+        }
+        if let Err(error) = left {
+            tracing::warn!(role = role.name(), member, %error, "connection lost; joining anew");
+            std::thread::sleep(wait);
+            wait = (wait * 2).min(REJOIN_MAX);
+        }
     }
     Ok(())
 }
