@@ -75,6 +75,10 @@ pub fn run(
         });
         if let Err(error) = done {
             tracing::warn!(%error, "cannot measure the clock; trying again");
+            if matches!(error, LogError::Config(_)) {
+                // Those that wait for the measure would wait for ever.
+                workers.iter().for_each(|(_, it)| it.fail(error.clone()));
+            }
             std::thread::sleep(RETRY);
         }
     }

@@ -30,6 +30,7 @@ pub struct Status {
     phase: AtomicU8,
     shards: Mutex<Owned>,
     held: Mutex<Option<String>>,
+    failed: Mutex<Option<LogError>>,
 }
 
 /// The shards of one worker.
@@ -68,7 +69,20 @@ impl Status {
 
     /// Lets the worker join its group again.
     pub fn go_on(&self) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = None;
         *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// Ends a worker that is held for what only a person can mend: [`run`] gives `why` back.
+    pub fn fail(&self, why: LogError) {
+        *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    fn failed(&self) -> Option<LogError> {
+        self.failed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Why it is to own nothing, if it is.
@@ -152,6 +166,9 @@ pub fn run<F: Factory>(
     let mut wait = REJOIN;
     while !status.stopping() {
         if status.held().is_some() {
+            if let Some(error) = status.failed() {
+                return Err(error);
+            }
             status.set(Phase::Held);
             std::thread::sleep(ROUND);
             continue;
