@@ -158,7 +158,7 @@ impl MemoryBroker {
         self.shared.state().positions.get(&(role, of)).cloned()
     }
 
-    /// Whether no commit is on its way and nobody is asked to give up shards.
+    /// Whether no record is on its way and nobody is asked to give up shards.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         self.shared.state().is_quiet()

@@ -62,6 +62,8 @@ struct Being {
     stalled_until: u64,
     /// Not to join before.
     join_at: u64,
+    /// It waits until then, unless something comes.
+    wake_at: u64,
     /// It gives everything up, until then at most, and leaves for so long.
     leaving: Option<(u64, u64)>,
     /// Another took its name: it does not come back.
@@ -180,6 +182,7 @@ impl World {
             alive: false,
             stalled_until: 0,
             join_at: 0,
+            wake_at: 0,
             leaving: None,
             replaced: false,
         });
@@ -222,10 +225,11 @@ impl World {
                     shard,
                     told,
                 } => {
-                    if let Some(being) = self.workers.get(worker)
+                    if let Some(being) = self.workers.get_mut(worker)
                         && being.actor.life() == life
                     {
                         being.actor.tell(shard, told);
+                        being.wake_at = 0;
                     }
                 }
                 Happening::Write(writing) => self.write(writing),
@@ -314,7 +318,7 @@ impl World {
         if !being.actor.is_up() {
             return !being.replaced && being.join_at <= now;
         }
-        being.actor.idle_ms() == 0 || self.broker.has_news(being.actor.role(), being.actor.name())
+        being.wake_at <= now || self.broker.has_news(being.actor.role(), being.actor.name())
     }
 
     /// One round of a worker.
@@ -325,6 +329,7 @@ impl World {
             return;
         };
         if !being.actor.is_up() {
+            being.wake_at = now;
             if let Err(error) = being.actor.join(&self.broker) {
                 being.join_at = now + 20;
                 self.trace
@@ -344,6 +349,7 @@ impl World {
                 being.alive = false;
             }
         }
+        being.wake_at = now.saturating_add(being.actor.idle_ms());
         let drained = being.actor.owns_nothing() || !being.actor.is_up();
         if being
             .leaving
@@ -382,7 +388,7 @@ impl World {
         let beings = self.workers.iter().filter(|being| being.alive);
         let beings = beings.map(|being| {
             let at = if being.actor.is_up() {
-                now + being.actor.idle_ms().max(1)
+                being.wake_at
             } else {
                 being.join_at
             };

@@ -272,7 +272,8 @@ impl State {
     }
 
     pub(super) fn is_quiet(&self) -> bool {
-        self.txns.is_empty() && self.steps.is_empty() && !self.groups.values().any(Group::is_moving)
+        self.txns.values().all(Txn::is_without_records)
+            && !self.groups.values().any(Group::is_moving)
     }
 
     pub(super) fn undecided(&self) -> Vec<TopicPartition> {

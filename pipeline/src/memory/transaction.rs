@@ -29,6 +29,13 @@ pub(super) struct Txn {
     timeout: Option<(u64, u64)>,
 }
 
+impl Txn {
+    /// Whether it only carries positions, or is marked wherever it wrote.
+    pub(super) fn is_without_records(&self) -> bool {
+        self.unmarked.is_empty()
+    }
+}
+
 #[derive(Debug)]
 enum Phase {
     /// Behind another of the same id whose markers are not all written.
@@ -81,10 +88,6 @@ impl State {
     }
 
     /// Begins, writes, and sets out to commit.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "all that a commit is, and who asks for it"
-    )]
     pub(super) fn commit(
         &mut self,
         role: Role,

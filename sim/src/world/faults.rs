@@ -51,6 +51,7 @@ impl World {
                 if let Some(worker) = worker.filter(|n| self.workers[*n].actor.is_up()) {
                     let until = self.clock.elapsed() + DRAIN_MS;
                     self.workers[worker].leaving = Some((until, down_ms));
+                    self.workers[worker].wake_at = 0;
                     self.workers[worker].actor.drain();
                     self.disturb(worker);
                     self.schedule(until, Happening::Wake);
