@@ -422,6 +422,11 @@ impl World {
         if until <= now + SKIP_MS || !self.broker.is_quiet() {
             return None;
         }
+        let until = match agenda {
+            // Days in which slots go by and nothing is in them.
+            None => until.max(self.far_off().unwrap_or(0)),
+            Some(_) => until,
+        };
         let ms = until - 1_000 - now;
         self.broker.forgive(ms);
         Some(now + ms)

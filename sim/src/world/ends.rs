@@ -8,7 +8,7 @@ use pipeline::log::Reader;
 use pipeline::memory::MemoryBroker;
 use pipeline::{Broker, LogError, LogEvent, Record, TopicPartition};
 use schemas::index::{Phase, RingPhase, RingRow, TaskRow};
-use schemas::{Role, Shard, Topic};
+use schemas::{Millis, Role, Shard, Topic};
 
 use super::{PATIENCE_MS, World};
 
@@ -33,6 +33,29 @@ impl World {
             return true;
         }
         now > self.last_due() + SLACK_MS + PATIENCE_MS
+    }
+
+    /// With nothing on the agenda and nothing in a slot: when the first task that waits is to be
+    /// planted, less a little, ms behind the beginning.
+    pub(super) fn far_off(&mut self) -> Option<u64> {
+        self.tail.catch_up();
+        let mut first = None;
+        for value in self.tail.rows.values() {
+            if let Ok((row, _)) = TaskRow::decode(value) {
+                match row.phase {
+                    Phase::Waiting => {
+                        let due = row.firing.leg_due;
+                        first = Some(first.map_or(due, |first: Millis| first.min(due)));
+                    }
+                    Phase::Planted { .. } => return None,
+                    Phase::Paused | Phase::Ended { .. } => {}
+                }
+            } else if RingRow::decode(value).is_ok_and(|row| row.phase != RingPhase::Free) {
+                return None;
+            }
+        }
+        let due = first?.since(self.plan.base);
+        Some(due.saturating_sub(2 * schemas::slot::HORIZON_MS))
     }
 
     /// The latest due time anybody was told of, ms behind the beginning.
