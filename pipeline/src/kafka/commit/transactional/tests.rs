@@ -104,6 +104,6 @@ fn a_commit_that_is_refused_leaves_its_producer_suspect() {
         .cluster
         .request_errors(RDKafkaApiKey::EndTxn, &[error]);
     let refused = producer.end(LIMIT);
-    assert!(matches!(refused, Err(LogError::Aborted(_))), "{refused:?}");
+    assert!(matches!(refused, Err(LogError::Fatal(_))), "{refused:?}");
     assert!(producer.suspect);
 }
