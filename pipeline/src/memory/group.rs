@@ -153,12 +153,18 @@ impl State {
     }
 
     pub(super) fn release(&mut self, role: Role, name: &str, conn: ConnId, shards: &[Shard]) {
+        // What was lost is nobody's to give up: it may be this member's again by now.
+        let lost = self.conns.get_mut(&conn).map(|conn| &mut conn.lost);
+        let lost = lost.map(std::mem::take).unwrap_or_default();
         let Some(member) = self.member_mut(role, name).filter(|it| it.conn == conn) else {
             return;
         };
-        for shard in shards {
+        for shard in shards.iter().filter(|shard| !lost.contains(shard)) {
             member.owned.remove(shard);
             member.releasing.remove(shard);
+        }
+        if let Some(conn) = self.conns.get_mut(&conn) {
+            conn.lost = lost.into_iter().filter(|shard| !shards.contains(shard)).collect();
         }
         self.finish_rebalance(role);
     }
@@ -191,6 +197,9 @@ impl State {
                 continue;
             };
             if let Some(member) = group.members.remove(&name) {
+                if let Some(conn) = self.conns.get_mut(&member.conn) {
+                    conn.lost.extend(&member.owned);
+                }
                 let shards: Vec<Shard> = member.owned.into_iter().collect();
                 self.tell(member.conn, None, LogEvent::Revoked { shards, lost: true });
                 self.rebalance(role);

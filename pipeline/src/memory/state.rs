@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use schemas::{Millis, Role};
+use schemas::{Millis, Role, Shard};
 
 use super::group::Group;
 use super::partition::{Partition, TxnId};
@@ -47,6 +47,8 @@ pub(super) struct Conn {
     pub(super) events: VecDeque<(Option<u64>, LogEvent)>,
     /// The generation captured with the last assignment it heard of.
     pub(super) generation: u64,
+    /// Shards it was told to have lost, and has not yet answered for.
+    pub(super) lost: BTreeSet<Shard>,
     /// What it reads, and from where.
     pub(super) reads: BTreeMap<TopicPartition, i64>,
     /// Of those, partitions that have more for it.

@@ -66,7 +66,11 @@ impl World {
             Created { due, .. } | Unchanged { due, .. } | Changed { due, .. } => Some(due),
             _ => None,
         });
-        let last = due.max().map_or(0, |due| due.since(self.plan.base));
+        // Of some, the answer was lost.
+        let rows = self.tail.rows.values();
+        let rows = rows.filter_map(|value| Some(TaskRow::decode(value).ok()?.0.firing.leg_due));
+        let last = due.chain(rows).max();
+        let last = last.map_or(0, |due| due.since(self.plan.base));
         last.max(self.plan.over_at())
     }
 
