@@ -1,11 +1,12 @@
 //! Claims that need no running server: the conformance suite, the simulator, the build.
 
-use super::ShowArgs;
 use super::report::{Aim, Report};
+use super::{ShowArgs, program};
 use crate::services::{Services, remove_dir};
 use crate::{repo, sys, test};
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use std::process::Command;
 use std::time::Instant;
 
 /// The last line that the simulator prints.
@@ -90,14 +91,9 @@ pub(super) fn seeds(args: &ShowArgs, report: &mut Report) -> Result<()> {
 }
 
 fn simulate(args: &ShowArgs, flags: &[&str]) -> Result<Verdict> {
-    let mut cargo = repo::cargo();
-    cargo.args(["run", "--quiet", "-p", "sim"]);
-    if !args.debug {
-        cargo.arg("--release");
-    }
+    let mut sim = Command::new(program(args, "sim", "sim")?);
     let mut last = String::new();
-    cargo.arg("--").args(flags);
-    let result = test::stream(&mut cargo, |line| {
+    let result = test::stream(sim.args(flags), |line| {
         if line.starts_with('{') {
             line.clone_into(&mut last);
         }
