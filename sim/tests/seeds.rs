@@ -6,7 +6,7 @@ use sim::{Bug, Options, run};
 const FIXED: [u64; 8] = [1, 6, 8, 9, 13, 15, 22, 23];
 
 /// What once failed, and why.
-const ONCE_FAILED: [(u64, &str); 4] = [
+const ONCE_FAILED: [(u64, &str); 8] = [
     (0, "a worker without shards spun"),
     (
         3,
@@ -14,6 +14,19 @@ const ONCE_FAILED: [(u64, &str); 4] = [
     ),
     (4, "too late was said of a call that was just being sent"),
     (5, "a stalled archive was never heard of again"),
+    (
+        237,
+        "the model thought that every register keeps a task known",
+    ),
+    (
+        710,
+        "what a member lost and released was taken from its next assignment",
+    ),
+    (
+        1044,
+        "the run was given up before a task whose answer was lost",
+    ),
+    (2326, "two triggers owned one shard: as 710"),
 ];
 
 fn is_good(seed: u64) {

@@ -164,7 +164,10 @@ impl State {
             member.releasing.remove(shard);
         }
         if let Some(conn) = self.conns.get_mut(&conn) {
-            conn.lost = lost.into_iter().filter(|shard| !shards.contains(shard)).collect();
+            conn.lost = lost
+                .into_iter()
+                .filter(|shard| !shards.contains(shard))
+                .collect();
         }
         self.finish_rebalance(role);
     }

@@ -1,6 +1,6 @@
 //! Whether what users were told is true.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::{CommandAnswer, Millis, RequestId};
 
@@ -25,6 +25,13 @@ pub(super) fn accepted(history: &History, request: RequestId) -> Option<Millis> 
 
 /// Holds every answer against what was seen.
 pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
+    let created = |told: &Answered| matches!(told.answer, CommandAnswer::Created { .. });
+    let created: BTreeSet<RequestId> = history
+        .answers
+        .iter()
+        .filter(|(_, told)| told.iter().any(created))
+        .map(|(request, _)| *request)
+        .collect();
     let mut by_task: BTreeMap<usize, Vec<&Sent>> = BTreeMap::new();
     for sent in &history.sent {
         by_task.entry(sent.task).or_default().push(sent);
@@ -52,6 +59,7 @@ pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
                 before: &sent[..n],
                 after: &sent[n + 1..],
                 calls: &calls,
+                created: &created,
                 expires: task.expires_after_ms.is_some(),
                 calm,
             };
@@ -72,6 +80,8 @@ struct Asked<'a> {
     before: &'a [&'a Sent],
     after: &'a [&'a Sent],
     calls: &'a [&'a Called],
+    /// Commands that were told to have made a task.
+    created: &'a BTreeSet<RequestId>,
     /// The task may end by its expiry.
     expires: bool,
     /// Nothing went wrong in this run.
@@ -113,9 +123,11 @@ impl Asked<'_> {
             }
             CommandAnswer::Unknown => {
                 let op = |it: &Sent| plan.sendings.get(it.sending).map(|(_, it)| &it.op);
-                let registered = self.before.iter().any(|it| {
-                    matches!(op(it), Some(Op::Register(..))) && it.at + KNOWN_MS > told.at
-                });
+                // One that found it there does not keep it longer.
+                let registered = self
+                    .before
+                    .iter()
+                    .any(|it| self.created.contains(&it.request) && it.at + KNOWN_MS > told.at);
                 // What ended without a call is not known any more either.
                 let ended = self.before.iter().any(|it| op(it) == Some(&Op::Cancel));
                 if registered && !ended && !self.expires {
