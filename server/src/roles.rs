@@ -110,7 +110,7 @@ impl Process {
             self.start_planner()?;
         }
         if self.has(RoleName::Trigger) {
-            let factory = trigger::TriggerFactory::new(stages::trigger(&self.config));
+            let factory = trigger::run::factory(stages::trigger(&self.config));
             let worker = Worker::start(
                 &self.ground,
                 Role::Trigger,

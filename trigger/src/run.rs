@@ -1,38 +1,13 @@
-//! The shell: a worker of the trigger, on the thread that calls.
-
-use std::sync::Arc;
-
-use pipeline::worker::{self, Status};
-use pipeline::{Broker, Clock, Inbox, LogError};
-use schemas::Role;
+//! The shell: the trigger calls nobody, so all it needs is its factory. The worker that drives it is
+//! [`pipeline::worker::run`], as for every stage.
 
 use crate::config::Config;
 use crate::core::TriggerFactory;
 use crate::metrics;
 
-/// Runs one worker until it is told to stop; blocks.
-///
-/// # Errors
-/// As [`worker::run`].
-pub fn run(
-    broker: &dyn Broker,
-    member: &str,
-    config: Config,
-    clock: &Arc<dyn Clock>,
-    status: &Status,
-) -> Result<(), LogError> {
+/// The factory of a process's trigger; its metrics are described to the recorder installed by now.
+#[must_use]
+pub fn factory(config: Config) -> TriggerFactory {
     metrics::describe();
-    let factory = TriggerFactory::new(config);
-    let sink = |_, effect: crate::event::Effect| match effect {};
-    let inbox = Inbox::new();
-    worker::run(
-        broker,
-        Role::Trigger,
-        member,
-        factory,
-        clock,
-        &inbox,
-        status,
-        sink,
-    )
+    TriggerFactory::new(config)
 }
