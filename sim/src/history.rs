@@ -87,4 +87,12 @@ impl History {
             .iter()
             .any(|it| it.worker == worker && (from..=to).contains(&it.at))
     }
+
+    /// How long behind its due time the latest first call of a firing began, ms.
+    #[must_use]
+    pub fn latest_first_call(&self) -> u64 {
+        let first = self.calls.iter().filter(|call| call.attempt == 1);
+        let late = first.map(|call| call.began_at.since(call.due));
+        late.max().unwrap_or(0)
+    }
 }

@@ -31,6 +31,9 @@ struct Args {
     /// Break something on purpose, to see the verdict find it
     #[arg(long)]
     planted_bug: Option<Bug>,
+    /// Only tasks due in 40 days and in 100 years, in a world without faults
+    #[arg(long)]
+    far: bool,
 }
 
 /// Counts over all seeds.
@@ -43,6 +46,9 @@ struct Sum {
     doubled: usize,
     false_answers: usize,
     undrained: usize,
+    calls: usize,
+    latest_ms: u64,
+    elapsed_ms: u64,
     trace_hash: u64,
 }
 
@@ -89,6 +95,7 @@ fn one(seed: u64, args: &Args) -> Verdict {
     let options = Options {
         print: args.trace,
         bug: args.planted_bug,
+        far: args.far,
     };
     let mut first = run(seed, options);
     for _ in 1..args.reruns {
@@ -119,6 +126,9 @@ impl Sum {
         self.false_answers += verdict.false_answers.len();
         // A run that was cut short by an alarm has drained nothing.
         self.undrained += verdict.undrained.len() + verdict.alarms.len();
+        self.calls += verdict.size.calls;
+        self.latest_ms = self.latest_ms.max(verdict.size.latest_ms);
+        self.elapsed_ms = self.elapsed_ms.max(verdict.size.elapsed_ms);
         self.trace_hash = self.trace_hash.rotate_left(5) ^ verdict.trace_hash;
     }
 
@@ -131,6 +141,9 @@ impl Sum {
             "doubled": self.doubled,
             "false_answers": self.false_answers,
             "undrained": self.undrained,
+            "calls": self.calls,
+            "latest_ms": self.latest_ms,
+            "elapsed_ms": self.elapsed_ms,
             "trace_hash": format!("{:016x}", self.trace_hash),
         })
         .to_string()

@@ -13,6 +13,8 @@ pub use self::fault::Fault;
 
 #[path = "plan/command.rs"]
 mod command;
+#[path = "plan/far.rs"]
+mod far;
 #[path = "plan/fault.rs"]
 mod fault;
 
@@ -31,6 +33,8 @@ pub struct Plan {
     pub mood: Mood,
     /// How far clocks may be off, ms.
     pub skew_ms: i64,
+    /// A call leaves its process within so many ms of being asked for.
+    pub sends_within_ms: u64,
     /// The tasks.
     pub tasks: Vec<TaskPlan>,
     /// Commands, with the ms behind the beginning at which each is sent; ascending.
@@ -102,6 +106,7 @@ impl Plan {
             base,
             mood,
             skew_ms,
+            sends_within_ms: 2,
             tasks,
             sendings,
             faults,

@@ -17,6 +17,8 @@ pub struct Options {
     pub print: bool,
     /// Break something on purpose.
     pub bug: Option<Bug>,
+    /// Tasks far ahead only, and nothing goes wrong.
+    pub far: bool,
 }
 
 /// Runs one seed. Panics in the cores are part of the verdict.
@@ -28,7 +30,12 @@ pub fn run(seed: u64, options: Options) -> Verdict {
     };
     // What an earlier seed on this thread left behind is not this one's.
     drop(Alarm::take());
-    let plan = Arc::new(Plan::new(seed, options.bug));
+    let plan = if options.far {
+        Plan::far(seed)
+    } else {
+        Plan::new(seed, options.bug)
+    };
+    let plan = Arc::new(plan);
     let mut world = match World::new(plan, options.print) {
         Ok(world) => world,
         Err(error) => {
@@ -42,6 +49,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
         calls: world.history.calls.len(),
         elapsed_ms: world.clock.elapsed(),
         rounds: world.rounds,
+        latest_ms: world.history.latest_first_call(),
     };
     verdict.trace_hash = world.trace.hash();
     verdict.alarms.append(&mut world.history.alarms);

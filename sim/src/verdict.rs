@@ -36,6 +36,8 @@ pub struct Size {
     pub elapsed_ms: u64,
     /// Rounds of workers.
     pub rounds: u64,
+    /// How long behind its due time the latest first call of a firing began, ms.
+    pub latest_ms: u64,
 }
 
 impl Verdict {

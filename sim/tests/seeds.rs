@@ -76,3 +76,17 @@ fn every_planted_bug_is_found() {
         assert!(found, "{bug:?} goes unseen");
     }
 }
+
+#[test]
+fn far_tasks_fire_on_the_millisecond() {
+    let options = Options {
+        far: true,
+        ..Options::default()
+    };
+    for seed in 0..3 {
+        let verdict = run(seed, options);
+        assert!(verdict.is_good(), "seed {seed}: {verdict}");
+        assert_eq!(verdict.size.calls, 40, "seed {seed}");
+        assert_eq!(verdict.size.latest_ms, 0, "seed {seed}");
+    }
+}

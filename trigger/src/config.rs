@@ -21,6 +21,11 @@ pub struct Config {
     pub loaded_bytes: usize,
     /// How many slots ahead of the current one are loaded.
     pub slots_ahead: u8,
+    /// How many slots ahead are loaded while memory is plenty. A cancel of what stands in a loaded
+    /// slot is decided at once; elsewhere it waits until the slot is loaded. At least `slots_ahead`.
+    pub slots_early: u8,
+    /// Memory is plenty while one shard has loaded fewer bytes of placements than this.
+    pub early_bytes: usize,
 }
 
 impl Default for Config {
@@ -32,6 +37,9 @@ impl Default for Config {
             turn_bytes: 16 << 20,
             loaded_bytes: 128 << 20,
             slots_ahead: 2,
+            // The planner's horizon of five minutes, and the slot in which it ends.
+            slots_early: 11,
+            early_bytes: 24 << 20,
         }
     }
 }
@@ -56,6 +64,10 @@ impl Config {
         let most = schemas::slot::RING - 1;
         if self.slots_ahead == 0 || self.slots_ahead > most {
             problems.push(("slots_ahead", format!("must be between 1 and {most}")));
+        }
+        if self.slots_early < self.slots_ahead || self.slots_early > most {
+            let problem = format!("must be between `slots_ahead` and {most}");
+            problems.push(("slots_early", problem));
         }
         problems
     }

@@ -131,9 +131,15 @@ impl Trigger {
         self.hold.len()
     }
 
-    /// The last instance to be loaded.
-    fn last_loaded(&self) -> Instance {
-        Instance::of(self.now.plus(self.ahead_ms()))
+    /// The last instance that is read.
+    fn last_read(&self) -> Instance {
+        Instance::of(self.now.plus(self.early_ms()))
+    }
+
+    /// The last instance that is loaded even where memory is short.
+    fn last_needed(&self) -> Instance {
+        let slots = u64::from(self.config.slots_ahead);
+        Instance::of(self.now.plus(slots * WIDTH_MS.unsigned_abs()))
     }
 
     /// How long before its due time a firing asks for a turn, ms.
@@ -141,13 +147,13 @@ impl Trigger {
         self.config.lead_ms.saturating_sub(self.config.gather_ms)
     }
 
-    fn ahead_ms(&self) -> u64 {
-        u64::from(self.config.slots_ahead) * WIDTH_MS.unsigned_abs()
+    fn early_ms(&self) -> u64 {
+        u64::from(self.config.slots_early) * WIDTH_MS.unsigned_abs()
     }
 
     /// Starts reading what it is time for, overdue instances oldest first.
     fn read_wanted(&mut self) {
-        let last = self.last_loaded();
+        let last = self.last_read();
         let mut wanted: Vec<&mut Partition> = self
             .partitions
             .iter_mut()
@@ -222,7 +228,7 @@ impl Stage for Trigger {
             .iter()
             .filter(|partition| !partition.reading && !partition.stopped)
             .filter_map(Partition::earliest)
-            .map(|earliest| earliest.start().minus(self.ahead_ms()))
+            .map(|earliest| earliest.start().minus(self.early_ms()))
             .min();
         fire.into_iter().chain(wake).min()
     }
@@ -235,9 +241,8 @@ impl Stage for Trigger {
             return 0;
         };
         let oldest = load::oldest_unready(self.partitions.iter());
-        let current = Instance::of(self.now);
-        self.load
-            .appetite(partition, self.config.loaded_bytes, current, oldest)
+        let needed = Instance::of(self.now)..=self.last_needed();
+        self.load.appetite(partition, &self.config, &needed, oldest)
     }
 
     fn poll_ask(&mut self) -> Option<Ask> {

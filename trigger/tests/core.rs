@@ -194,18 +194,19 @@ const TABLES: [(&str, &str); 15] = [
     (
         "a slot far ahead is left in the log until its time is near",
         "reading => 24 slots
-         place a i9 270000
+         place a i13 390000
          place b i2 61000
          read
          reading => 23 slots
-         now 209999
+         now 59999
          read
          reading => 23 slots
-         now 210000
+         now 60000
          reading => 24 slots
          read
+         now 61000
          turn => fire b
-         now 270000
+         now 390000
          turn => fire a",
     ),
 ];

@@ -47,8 +47,14 @@ impl World {
                     shard,
                     order,
                 };
-                let at = now + self.rng.random_range(0..3);
-                self.schedule(at, Happening::Begin(Box::new(beginning)));
+                // What is on the agenda of this very ms would happen in the next.
+                match self.plan.sends_within_ms {
+                    0 => self.begin(beginning),
+                    most => {
+                        let at = now + self.rng.random_range(0..=most);
+                        self.schedule(at, Happening::Begin(Box::new(beginning)));
+                    }
+                }
             }
             Asked::Write { batch, rows } => {
                 let unanswered = !self.plan.faults.is_empty() && self.rng.random_bool(0.02);

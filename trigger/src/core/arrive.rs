@@ -12,7 +12,7 @@ use super::revoke::Waiting;
 impl Trigger {
     /// Deals with arrivals of a slot as far as nobody need be told.
     pub(super) fn absorb(&mut self, slot: Slot) {
-        let last = self.last_loaded();
+        let last = self.last_read();
         let index = usize::from(slot.0);
         loop {
             let partition = &mut self.partitions[index];

@@ -3,11 +3,15 @@
 //! A slot ahead of need, or overdue behind others, is let in while what is loaded stays under the
 //! bound. Beyond it are let in: the slot whose time it is and the past ones that fire already (the
 //! planner puts a bounded number of bytes into each instance, and what they hold leaves at once), and
-//! of the past ones that still have to be read before they may fire, the oldest alone.
+//! of the past ones that still have to be read before they may fire, the oldest alone. Slots beyond
+//! those that are needed soon are let in while there is plenty of room.
+
+use std::ops::RangeInclusive;
 
 use schemas::Instance;
 
 use super::partition::Partition;
+use crate::config::Config;
 
 /// Most records taken of one partition at once.
 const BATCH: usize = 4_096;
@@ -41,13 +45,14 @@ impl Load {
         self.bytes = self.bytes.saturating_sub(weight);
     }
 
-    /// How many records of `partition` to take; `oldest` is the oldest instance that must still be
-    /// read before it may fire.
+    /// How many records of `partition` to take. `needed` are the instances from the current one to
+    /// the last that is loaded even where memory is short; `oldest` is the oldest instance that must
+    /// still be read before it may fire.
     pub(crate) fn appetite(
         &self,
         partition: &Partition,
-        bound: usize,
-        current: Instance,
+        config: &Config,
+        needed: &RangeInclusive<Instance>,
         oldest: Option<Instance>,
     ) -> usize {
         if !partition.reading {
@@ -55,10 +60,15 @@ impl Load {
         }
         let average = self.seen_bytes.checked_div(self.seen).unwrap_or(0);
         let average = usize::try_from(average).unwrap_or(LIGHTEST).max(LIGHTEST);
-        let room = (bound.saturating_sub(self.bytes) / average).min(BATCH);
+        let room_below = |bound: usize| (bound.saturating_sub(self.bytes) / average).min(BATCH);
+        let room = room_below(config.loaded_bytes);
+        let current = *needed.start();
         match partition.open() {
             Some(instance) if instance == current || Some(instance) == oldest => BATCH,
             Some(instance) if instance < current && partition.ready() => BATCH,
+            Some(instance) if instance > *needed.end() => {
+                room_below(config.early_bytes.min(config.loaded_bytes))
+            }
             Some(_) => room,
             None => room.max(PEEK.saturating_sub(partition.arrivals.len())),
         }
@@ -102,6 +112,11 @@ mod tests {
         let current = Instance(Millis(900_000));
         let [past, older] = [Instance(Millis(870_000)), Instance(Millis(840_000))];
         let open = Life::Open;
+        let config = Config {
+            loaded_bytes: BOUND,
+            ..Config::default()
+        };
+        let needed = current..=current.next().next();
         let cases = [
             ("current", open(current), 0, None, BATCH),
             ("current, unread", open(current), 9, Some(older), BATCH),
@@ -122,20 +137,39 @@ mod tests {
             let partition = partition(life, end);
             let mut load = Load::default();
             load.add(BOUND);
-            let full = load.appetite(&partition, BOUND, current, oldest);
+            let full = load.appetite(&partition, &config, &needed, oldest);
             assert_eq!(full, expected, "{name}");
-            let empty = Load::default().appetite(&partition, BOUND, current, oldest);
+            let empty = Load::default().appetite(&partition, &config, &needed, oldest);
             assert_eq!(empty, BATCH, "{name}");
         }
+    }
+
+    #[test]
+    fn what_is_far_is_loaded_while_there_is_plenty_of_room() {
+        let config = Config {
+            loaded_bytes: 4 * BOUND,
+            early_bytes: BOUND,
+            ..Config::default()
+        };
+        let current = Instance(Millis(900_000));
+        let needed = current..=current.next();
+        let soon = partition(Life::Open(current.next()), 0);
+        let far = partition(Life::Open(current.next().next()), 0);
+        let mut load = Load::default();
+        assert_eq!(load.appetite(&far, &config, &needed, None), BATCH);
+        load.add(BOUND);
+        assert_eq!(load.appetite(&far, &config, &needed, None), 0);
+        assert!(load.appetite(&soon, &config, &needed, None) > 0);
     }
 
     #[test]
     fn what_is_not_read_is_not_wanted() {
         let mut partition = partition(Life::Unknown, 0);
         partition.reading = false;
-        let current = Instance(Millis(0));
+        let needed = Instance(Millis(0))..=Instance(Millis(0));
+        let config = Config::default();
         assert_eq!(
-            Load::default().appetite(&partition, BOUND, current, None),
+            Load::default().appetite(&partition, &config, &needed, None),
             0
         );
     }
