@@ -154,9 +154,11 @@ fn source(path: &str, text: &str) -> Vec<Finding> {
     findings
 }
 
-/// `<crate>/src/core.rs` and everything below `<crate>/src/core/`.
+/// `<crate>/src/core.rs`, everything below `<crate>/src/core/`, and all of `timetable`.
 fn is_core(path: &str) -> bool {
-    path.ends_with("/src/core.rs") || path.contains("/src/core/")
+    path.ends_with("/src/core.rs")
+        || path.contains("/src/core/")
+        || path.starts_with("timetable/src/")
 }
 
 fn shape(files: &[String]) -> Vec<Finding> {
@@ -207,6 +209,11 @@ mod tests {
             (
                 "a/src/core/wheel.rs",
                 "let n = Instant::now();",
+                &[("core", 1)],
+            ),
+            (
+                "timetable/src/rule.rs",
+                "let n = Utc::now();",
                 &[("core", 1)],
             ),
             ("a/src/run.rs", "let n = Instant::now(); g().await;", &[]),

@@ -14,6 +14,10 @@ const STAGES: [&str; 6] = [
 /// Stages with a pure core that compiles alone.
 pub(crate) const STAGES_WITH_CORE: [&str; 4] = ["planner", "trigger", "dispatcher", "archive"];
 
+/// Crates that know none of ours.
+const ROOTS: [&str; 1] = ["timetable"];
+const OURS: [&str; 3] = ["schemas", "pipeline", "sim"];
+
 /// An outside crate and the only ones of ours that may name it.
 const GATES: [(&str, &[&str]); 3] = [
     // Kafka can be replaced by replacing one crate.
@@ -41,6 +45,11 @@ pub(super) fn check(path: &str, text: &str) -> Vec<Finding> {
                 && name != dependency =>
             {
                 format!("stage `{name}` may not know stage `{dependency}`")
+            }
+            None if ROOTS.contains(&name)
+                && (OURS.contains(&dependency) || STAGES.contains(&dependency)) =>
+            {
+                format!("`{name}` may know none of ours, such as `{dependency}`")
             }
             _ => continue,
         };
@@ -131,6 +140,16 @@ mod tests {
             (
                 "planner/Cargo.toml",
                 "[features]\nshell = [\"dep:trigger\"]\n# sqlx = 1\n",
+                &[],
+            ),
+            (
+                "timetable/Cargo.toml",
+                "[dependencies]\nchrono.workspace = true\nschemas.workspace = true\n",
+                &[3],
+            ),
+            (
+                "schemas/Cargo.toml",
+                "[dependencies]\ntimetable.workspace = true\n",
                 &[],
             ),
             (
