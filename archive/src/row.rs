@@ -23,6 +23,8 @@ pub enum State {
     Expired,
     /// Taken back before a call began.
     Cancelled,
+    /// A step of a flow that was not taken.
+    Skipped,
 }
 
 /// One leg of one firing, ended. Times are epoch ms.
@@ -76,6 +78,7 @@ impl State {
             Self::Dead => "dead",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Skipped => "skipped",
         }
     }
 }
@@ -217,6 +220,8 @@ impl Row {
             state: match unplanted.end {
                 UnplantedEnd::Cancelled => State::Cancelled,
                 UnplantedEnd::Expired => State::Expired,
+                UnplantedEnd::NotTaken => State::Skipped,
+                UnplantedEnd::Dead => State::Dead,
             },
             due: unplanted.due,
             leg_due: unplanted.due,
@@ -227,7 +232,7 @@ impl Row {
             began_at: None,
             ended_at: unplanted.at,
             status: None,
-            error: None,
+            error: unplanted.reason,
         }
     }
 }

@@ -379,6 +379,7 @@ fn what_was_overdue_when_it_came_counts_for_the_day_it_came() {
             due: Millis(due),
             registered_at: Millis(registered_at),
             end: UnplantedEnd::Cancelled,
+            reason: None,
             at: Millis(7),
         }));
         assert_eq!(row.unwrap().unwrap().day(), day, "{due} {registered_at}");

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use schemas::{Fire, Millis, Work};
+use schemas::{AnswerBody, Fire, Millis, Work};
 
 /// Names one call of one core; an answer brings it back. A token of a core that is no more is
 /// recognised and its answer dropped: the fire was handed to the successor.
@@ -65,8 +65,8 @@ pub enum Reply {
     Status {
         /// HTTP status.
         status: u16,
-        /// The beginning of the body as text, at most [`BODY_KEPT`] bytes; `None` where it is empty.
-        body: Option<String>,
+        /// The body, at most its first [`BODY_READ`] bytes; `None` where it is empty.
+        body: Option<AnswerBody>,
         /// The `Retry-After` header as it came.
         retry_after: Option<String>,
     },
@@ -85,5 +85,5 @@ pub enum Reply {
     },
 }
 
-/// How much of an answer's body is kept, bytes.
-pub const BODY_KEPT: usize = 4 * 1024;
+/// Of an answer's body so much is read, bytes; behind that the connection is closed.
+pub const BODY_READ: usize = 64 * 1024;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Body, Method, Request, Response, Url};
-use schemas::{Millis, TaskKey};
+use schemas::{AnswerBody, Millis, TaskKey};
 
 use crate::config::Config;
 use crate::error::Error;
-use crate::event::{BODY_KEPT, CallOrder, Reply};
+use crate::event::{BODY_READ, CallOrder, Reply};
 use crate::guard::{Forbidden, Guard};
 
 /// The firing's id, the same on every attempt: the receiver's idempotency key.
@@ -28,8 +28,6 @@ pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence
 /// Which attempt, from 1.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
 
-/// Of an answer's body so much is read; behind that the connection is closed.
-const BODY_READ: usize = 64 * 1024;
 /// Headers that belong to the connection, not to the user, beside ours.
 const CONNECTION_HEADERS: [&str; 9] = [
     "connection",
@@ -230,20 +228,27 @@ async fn read(mut response: Response, limit: Duration) -> Reply {
         .and_then(|value| value.to_str().ok())
         .map(str::to_owned);
     let mut kept: Vec<u8> = Vec::new();
-    let mut seen = 0usize;
-    while seen < BODY_READ {
+    let cut = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                seen += chunk.len();
-                let room = BODY_KEPT - kept.len();
+                let room = BODY_READ - kept.len();
                 kept.extend_from_slice(&chunk[..room.min(chunk.len())]);
+                if chunk.len() > room {
+                    break true;
+                }
             }
-            Ok(None) => break,
+            Ok(None) => break false,
             Err(error) if error.is_timeout() => return failure(&error, Some(status), limit),
-            Err(_) => break,
+            Err(_) => break true,
         }
-    }
-    let body = (!kept.is_empty()).then(|| String::from_utf8_lossy(&kept).into_owned());
+    };
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.and_then(|value| value.to_str().ok());
+    let body = (!kept.is_empty()).then(|| AnswerBody {
+        bytes: kept.into(),
+        content_type: content_type.map(str::to_owned),
+        cut,
+    });
     Reply::Status {
         status,
         body,

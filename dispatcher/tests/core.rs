@@ -5,7 +5,7 @@ mod world;
 use bytes::Bytes;
 use dispatcher::{Config, Input, Reply};
 use pipeline::Stage;
-use schemas::Millis;
+use schemas::{AnswerBody, Millis};
 use world::{EPOCH, HIGH, LOW, NORMAL, SESSION_MS, World, id, ok, status, task, wish};
 
 fn config() -> Config {
@@ -37,7 +37,11 @@ fn an_outcome_carries_every_phase_and_what_the_endpoint_said() {
     world.at(5_110);
     let reply = Reply::Status {
         status: 201,
-        body: Some("x".repeat(5_000)),
+        body: Some(AnswerBody {
+            bytes: "x".repeat(5_000).into(),
+            content_type: Some("text/plain".to_owned()),
+            cut: false,
+        }),
         retry_after: None,
     };
     world.answer(1, reply);
@@ -50,7 +54,9 @@ fn an_outcome_carries_every_phase_and_what_the_endpoint_said() {
     );
     let answer = ended.answer.as_ref().expect("a call began");
     assert_eq!((answer.status, &answer.error), (Some(201), &None));
-    assert_eq!(answer.body.as_ref().map(String::len), Some(4_096));
+    let body = answer.body.as_ref().expect("there is one");
+    assert_eq!((body.bytes.len(), body.cut), (4_096, true));
+    assert_eq!(body.content_type.as_deref(), Some("text/plain"));
     let phases = ended.phases;
     let times = [
         (phases.registered_at, -2_000),

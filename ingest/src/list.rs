@@ -110,9 +110,10 @@ fn read(uri: &Uri, shards: Shards) -> Result<(TenantId, ListQuery, Place), Probl
 }
 
 fn state(name: &str) -> Result<TaskState, String> {
-    serde_json::from_value(name.into()).map_err(|_| {
-        "is one of pending, scheduled, running, completed, failed, dead, cancelled, expired, paused"
-            .to_owned()
+    let found = TaskState::WORDS.iter().find(|(word, _)| *word == name);
+    found.map(|(_, state)| *state).ok_or_else(|| {
+        let words = TaskState::WORDS.map(|(word, _)| word);
+        format!("is one of {}", words.join(", "))
     })
 }
 

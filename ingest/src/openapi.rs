@@ -2,7 +2,7 @@
 //!
 //! `tests/openapi.rs` holds the text to the builder, and the builder to the routes.
 
-use schemas::json_schema;
+use schemas::{TaskState, json_schema};
 use serde_json::{Map, Value, json};
 
 use crate::list;
@@ -255,8 +255,7 @@ fn schemas() -> Value {
     let maybe = |kind: &str| json!({"type": [kind, "null"]});
     json!({
         "Registration": json_schema::registration(),
-        "State": {"enum": ["pending", "scheduled", "running", "completed", "failed", "dead",
-            "cancelled", "expired", "paused"]},
+        "State": {"enum": TaskState::WORDS.map(|(word, _)| word)},
         "Told": {"type": "object", "required": ["tenant", "id", "status"], "properties": {
             "tenant": text, "id": text,
             "status": {"enum": ["accepted", "created", "unchanged", "changed", "cancelled",
@@ -289,6 +288,14 @@ fn schemas() -> Value {
             "slot": maybe("string"), "schedule": {"type": "object"}, "call": {"type": "object"},
             "tags": {"type": "array", "items": text},
             "priority": {"enum": ["high", "normal", "low"]},
+            "flow": {"type": "object", "description": "What a step needs, as registered."},
+            "waits_for": {"type": "array", "description": "Needs of a held step that are not met.",
+                "items": {"type": "object", "properties": {
+                    "step": text, "unmet": {"type": "boolean"},
+                    "state": {"anyOf": [{"$ref": "#/components/schemas/State"}, {"type": "null"}],
+                        "description": "Of the needed step; null where there is none."},
+                }}},
+            "reason": {"type": "string", "description": "Why a step was skipped or given up."},
             "firings": {"type": "array", "items": {"$ref": "#/components/schemas/Firing"}},
         }},
         "Firing": {"type": "object", "properties": {

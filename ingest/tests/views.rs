@@ -18,6 +18,9 @@ fn view(id: &str, state: TaskState) -> TaskView {
         call: serde_json::json!({"url": "http://h/x", "method": "POST"}),
         tags: Vec::new(),
         priority: Priority::Normal,
+        flow: None,
+        waits_for: Vec::new(),
+        reason: None,
         firings: Vec::new(),
     }
 }

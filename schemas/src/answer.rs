@@ -59,6 +59,8 @@ pub enum CommandAnswer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TaskState {
+    /// A step of a flow that waits for others.
+    Held,
     /// In the index, further away than the horizon.
     Pending,
     /// Planted in a slot.
@@ -75,8 +77,27 @@ pub enum TaskState {
     Cancelled,
     /// Ended because its time had passed.
     Expired,
+    /// A step of a flow that ended without a call, because of how others ended.
+    Skipped,
     /// Held by a pause.
     Paused,
+}
+
+impl TaskState {
+    /// All, with the word each has in requests and answers.
+    pub const WORDS: [(&'static str, Self); 11] = [
+        ("held", Self::Held),
+        ("pending", Self::Pending),
+        ("scheduled", Self::Scheduled),
+        ("running", Self::Running),
+        ("completed", Self::Completed),
+        ("failed", Self::Failed),
+        ("dead", Self::Dead),
+        ("cancelled", Self::Cancelled),
+        ("expired", Self::Expired),
+        ("skipped", Self::Skipped),
+        ("paused", Self::Paused),
+    ];
 }
 
 /// `GET /v1/tasks/{tenant}/{id}`.
@@ -102,8 +123,28 @@ pub struct TaskView {
     pub tags: Vec<String>,
     /// As registered.
     pub priority: crate::Priority,
+    /// What a step needs of others, as registered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flow: Option<serde_json::Value>,
+    /// The needs that are not met, of a step that is held.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits_for: Vec<WaitView>,
+    /// Why a step was skipped, or given up without a call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The last firings, oldest first.
     pub firings: Vec<FiringView>,
+}
+
+/// One need in a [`TaskView`] that is not met.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitView {
+    /// The needed step.
+    pub step: String,
+    /// Where that stands; `None` where there is no such task (lists do not tell).
+    pub state: Option<TaskState>,
+    /// It is decided: this need never will be met.
+    pub unmet: bool,
 }
 
 /// One firing in a [`TaskView`].

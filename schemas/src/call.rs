@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError, Kind};
+use crate::flow::Needs;
 use crate::id::TaskKey;
 use crate::schedule::Schedule;
 use crate::time::Millis;
@@ -102,6 +103,8 @@ pub struct Definition {
     pub tags: Vec<String>,
     /// No call begins later than this many ms after the due time.
     pub expires_after_ms: Option<u64>,
+    /// What must have happened before.
+    pub needs: Option<Needs>,
 }
 
 /// What a firing carries from the planner to the dispatcher; the trigger never opens it. Its payload

@@ -115,6 +115,12 @@ impl TaskId {
     pub fn group(&self) -> &str {
         self.0.split('/').next().unwrap_or(&self.0)
     }
+
+    /// What stands behind the `/`, if there is one: the step of a flow.
+    #[must_use]
+    pub fn step(&self) -> Option<&str> {
+        self.0.split_once('/').map(|(_, step)| step)
+    }
 }
 
 impl TaskKey {
@@ -122,6 +128,16 @@ impl TaskKey {
     #[must_use]
     pub fn routing_key(&self) -> String {
         format!("{}/{}", self.tenant, self.id.group())
+    }
+
+    /// Another step of its group; `None` where that is no name for one.
+    #[must_use]
+    pub fn sibling(&self, step: &str) -> Option<Self> {
+        let id = TaskId::new(&format!("{}/{step}", self.id.group())).ok()?;
+        Some(Self {
+            tenant: self.tenant.clone(),
+            id,
+        })
     }
 
     /// The shard this task lives in.

@@ -13,6 +13,7 @@
 //! | `u` tenant 0 id | [`Mark`]: a cancel met no such task |
 //! | `r` slot | [`RingRow`] |
 //! | `f` topic 0 partition | [`Forwarded`] |
+//! | `q` number | [`Follow`]: a step ended, and not all that wait for it were told |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
 mod definition;
@@ -25,9 +26,12 @@ use serde::{Deserialize, Serialize};
 
 pub use self::definition::{content_of, decode_definition, encode_definition};
 pub use self::key::{TableKey, named, parse_name, put_name};
-pub use self::task::{Asker, Ending, Firing, PastFiring, Phase, Plan, Successor, TaskRow, Wish};
+pub use self::task::{
+    Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
+    TaskRow, Wish,
+};
 use crate::codec::{self, DecodeError, Kind};
-use crate::id::RequestId;
+use crate::id::{RequestId, TaskKey};
 use crate::shard::Shard;
 use crate::slot::Instance;
 use crate::time::Millis;
@@ -83,6 +87,19 @@ pub struct Mark {
     pub until: Millis,
 }
 
+/// A step ended; those that wait for it are told in the order of their names.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follow {
+    /// Which step.
+    pub task: TaskKey,
+    /// Its version.
+    pub version: u64,
+    /// How it ended.
+    pub how: Ending,
+    /// Those up to this name were told.
+    pub told: Option<String>,
+}
+
 /// Says nothing but its own sequence number. Written in every turn that removes rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {}
@@ -112,6 +129,7 @@ enum Tag {
     Ring = 4,
     Forwarded = 5,
     Meta = 6,
+    Follow = 7,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {
@@ -175,6 +193,22 @@ impl Mark {
     /// [`DecodeError`] says what was not understood.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         decode_row(Tag::Mark, bytes).map(|(it, _)| it)
+    }
+}
+
+impl Follow {
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        encode_row(Tag::Follow, self, &[])
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was not understood.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        decode_row(Tag::Follow, bytes).map(|(it, _)| it)
     }
 }
 

@@ -8,9 +8,9 @@
 use serde_json::{Map, Value, json};
 
 use crate::registration::tables::{
-    CONNECTION_HEADERS, FIELDS, JITTERS, LARGEST_FACTOR, LONGEST_MESSAGE, LONGEST_NAME,
-    LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS, MOST_HEADERS, MOST_TAGS,
-    OUR_PREFIXES, Op, PRIORITIES, REPORT_RESULTS,
+    CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
+    LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS,
+    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, Op, PRIORITIES, REPORT_RESULTS,
 };
 use crate::time::Millis;
 
@@ -36,9 +36,12 @@ pub fn registration() -> Value {
             "content_type": {
                 "anyOf": [{"required": ["payload"]}, {"required": ["payload_base64"]}],
             },
+            "needs": {"properties": {"id": {"type": "string", "pattern": "/"}}},
+            "join": {"required": ["needs"]},
+            "payload_from": {"required": ["needs"]},
         },
         "allOf": rules,
-        "$defs": {"duration": duration()},
+        "$defs": {"duration": duration(), "step": step()},
     })
 }
 
@@ -57,7 +60,10 @@ fn rule(word: &str, op: Op) -> Value {
     let own = |ops: &[Op]| ops.contains(&op) && ops.len() < Op::WORDS.len();
     let mut then = json!({"properties": strange});
     match op {
-        Op::Register => then["required"] = json!(["schedule", "call"]),
+        Op::Register => {
+            then["required"] = json!(["call"]);
+            then["anyOf"] = json!([{"required": ["schedule"]}, {"required": ["needs"]}]);
+        }
         Op::Reschedule => then["required"] = json!(["schedule"]),
         Op::Report => then["required"] = json!(["fire_id", "result"]),
         Op::Update => {
@@ -118,6 +124,16 @@ fn property(name: &str) -> Value {
             "description": "No call begins later than this behind the due time.",
             "$ref": "#/$defs/duration",
         }),
+        "needs" => needs(),
+        "join" => json!({
+            "description": "Whether every need must be met, or the first that is will do.",
+            "enum": words(&JOINS),
+            "default": "all",
+        }),
+        "payload_from" => json!({
+            "description": "The answer to this needed step's call becomes the payload.",
+            "$ref": "#/$defs/step",
+        }),
         "fire_id" => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"}),
         "result" => json!({"enum": words(&REPORT_RESULTS)}),
         "message" => json!({"type": "string", "maxLength": LONGEST_MESSAGE}),
@@ -150,6 +166,56 @@ fn schedule() -> Value {
                 "$ref": "#/$defs/duration",
             },
         },
+    })
+}
+
+fn needs() -> Value {
+    json!({
+        "description": "Steps of the same group that must end before this one is planned; its \
+            schedule counts from then on, `{\"after\": \"0s\"}` unless said.",
+        "type": "array",
+        "minItems": 1,
+        "maxItems": MOST_NEEDS,
+        "items": {"oneOf": [{"$ref": "#/$defs/step"}, {
+            "type": "object",
+            "required": ["step"],
+            "additionalProperties": false,
+            "properties": {
+                "step": {"$ref": "#/$defs/step"},
+                "on": {
+                    "description": "How it must end: completed; dead or expired; however.",
+                    "enum": words(&ONS),
+                    "default": "success",
+                },
+                "when": {
+                    "description": "A value that its answer must hold.",
+                    "type": "object",
+                    "required": ["pointer", "equals"],
+                    "additionalProperties": false,
+                    "properties": {
+                        "pointer": {
+                            "description": "JSON pointer (RFC 6901).",
+                            "type": "string",
+                            "maxLength": LONGEST_POINTER,
+                            "pattern": "^(/([^~]|~[01])*)?$",
+                        },
+                        "equals": {
+                            "description": format!("JSON of at most {LONGEST_EQUALS} bytes."),
+                        },
+                    },
+                },
+            },
+        }]},
+    })
+}
+
+/// The name of another step.
+fn step() -> Value {
+    json!({
+        "description": "The name of a step in the same group; the group may stand before it.",
+        "type": "string",
+        "maxLength": 256,
+        "pattern": r"^([^/\s\u0000-\u001f\u007f-\u009f]+/)?[^/\s\u0000-\u001f\u007f-\u009f]+$",
     })
 }
 

@@ -16,6 +16,7 @@ pub mod codec;
 pub mod dead_letter;
 pub mod duration;
 pub mod fire;
+pub mod flow;
 pub mod id;
 pub mod index;
 pub mod json_schema;
@@ -34,6 +35,7 @@ pub use call::{Call, Definition, Payload, Priority, RetryPlan, RetryPolicy, Work
 pub use codec::DecodeError;
 pub use dead_letter::DeadLetter;
 pub use fire::{Fire, LaneRecord};
+pub use flow::{AnswerBody, Needs};
 pub use id::{FireId, RequestId, TaskId, TaskKey, TenantId};
 pub use outcome::OutcomeRecord;
 pub use registration::{Command, Registration};

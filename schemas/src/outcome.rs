@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::bucket::Purpose;
 use crate::codec::{self, DecodeError, Kind};
+use crate::flow::AnswerBody;
 use crate::id::{FireId, TaskKey};
 use crate::slot::Instance;
 use crate::time::Millis;
@@ -89,8 +90,19 @@ pub struct Answer {
     pub status: Option<u16>,
     /// What went wrong, in words.
     pub error: Option<String>,
-    /// The beginning of the answer's body, at most 4 KiB, as text.
-    pub body: Option<String>,
+    /// The answer's body, at most [`kept_of`] bytes of it; `None` where it was empty.
+    pub body: Option<AnswerBody>,
+}
+
+/// How much of the body of an answer to `task` is kept, bytes: the answer of a step of a flow may be
+/// the payload of the next.
+#[must_use]
+pub fn kept_of(task: &TaskKey) -> usize {
+    if task.id.step().is_some() {
+        64 * 1024
+    } else {
+        4 * 1024
+    }
 }
 
 /// When what happened to one leg; every time by the clock of the role named.
@@ -189,6 +201,8 @@ pub struct Unplanted {
     pub registered_at: Millis,
     /// How.
     pub end: UnplantedEnd,
+    /// Why, where `end` does not say it all.
+    pub reason: Option<String>,
     /// When (planner).
     pub at: Millis,
 }
@@ -200,6 +214,10 @@ pub enum UnplantedEnd {
     Cancelled,
     /// Past its expiry before it could be planted.
     Expired,
+    /// What it needed of other steps cannot be any more.
+    NotTaken,
+    /// It could not be planted as it was asked for.
+    Dead,
 }
 
 #[derive(Serialize, Deserialize)]

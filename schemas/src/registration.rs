@@ -8,17 +8,19 @@
 use serde::{Deserialize, Serialize};
 
 use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
+use crate::flow::Needs;
 use crate::id::TaskKey;
 use crate::schedule::Schedule;
 
 mod call;
 mod definition;
 mod form;
+mod needs;
 mod object;
 mod parse;
 mod parts;
 
-pub use form::{call_json, definition_json, retry_json, schedule_json};
+pub use form::{call_json, definition_json, needs_json, retry_json, schedule_json};
 pub use parse::{DEEPEST, LARGEST, Op, check_depth};
 
 /// The parser's own tables and limits, for the JSON Schema.
@@ -27,6 +29,7 @@ pub(crate) mod tables {
         CONNECTION_HEADERS, LONGEST_NAME, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_HEADERS,
         OUR_PREFIXES,
     };
+    pub(crate) use super::needs::{JOINS, LONGEST_EQUALS, LONGEST_POINTER, MOST_NEEDS, ONS};
     pub(crate) use super::parse::{FIELDS, LONGEST_MESSAGE, Op, REPORT_RESULTS};
     pub(crate) use super::parts::{
         JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES,
@@ -89,6 +92,8 @@ pub struct Patch {
     pub tags: Option<Vec<String>>,
     /// Expiry behind the due time, ms.
     pub expires_after_ms: Option<u64>,
+    /// What must have happened before.
+    pub needs: Option<Needs>,
 }
 
 /// How a call that answered 202 went on.

@@ -5,12 +5,12 @@ use pipeline::{Outgoing, TopicPartition};
 use rand::Rng;
 use schemas::dead_letter::Origin;
 use schemas::fire::Recall;
-use schemas::outcome::{Again, Answer, Decision, End, Ended, Phases, Recalled};
-use schemas::{DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
+use schemas::outcome::{Again, Answer, Decision, End, Ended, Phases, Recalled, kept_of};
+use schemas::{AnswerBody, DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
 
 use super::attempt::Attempt;
 use super::{hold, retry};
-use crate::event::{BODY_KEPT, Reply};
+use crate::event::Reply;
 use crate::metrics;
 
 /// Longest text of an error that is kept, bytes.
@@ -25,10 +25,13 @@ pub(crate) struct Verdict {
 
 /// Decides how a called leg ends.
 pub(crate) fn judge(attempt: &Attempt, reply: Reply, now: Millis, rng: &mut impl Rng) -> Verdict {
+    let clip_body = |body: Option<AnswerBody>| {
+        body.map(|body| clip_body(body, kept_of(&attempt.work.task)))
+    };
     match reply {
         Reply::Status { status, body, .. } if (200..300).contains(&status) => Verdict {
             end: End::Success,
-            answer: answer(Some(status), None, body),
+            answer: answer(Some(status), None, clip_body(body)),
         },
         Reply::Status {
             status,
@@ -43,7 +46,7 @@ pub(crate) fn judge(attempt: &Attempt, reply: Reply, now: Millis, rng: &mut impl
             };
             Verdict {
                 end: failed(attempt, &what, wished, now, rng),
-                answer: answer(Some(status), Some(what), body),
+                answer: answer(Some(status), Some(what), clip_body(body)),
             }
         }
         Reply::Failed { error, status } => {
@@ -91,11 +94,23 @@ fn failed(
     }
 }
 
-fn answer(status: Option<u16>, error: Option<String>, body: Option<String>) -> Answer {
+fn answer(status: Option<u16>, error: Option<String>, body: Option<AnswerBody>) -> Answer {
     Answer {
         status,
         error,
-        body: body.map(|body| clip(body, BODY_KEPT)),
+        body,
+    }
+}
+
+/// At most `most` bytes of a body, in memory of its own where there was more.
+fn clip_body(body: AnswerBody, most: usize) -> AnswerBody {
+    match body.bytes.get(..most) {
+        Some(kept) if kept.len() < body.bytes.len() => AnswerBody {
+            bytes: Bytes::copy_from_slice(kept),
+            cut: true,
+            ..body
+        },
+        _ => body,
     }
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{Tag, decode_row, encode_row};
 use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
 use crate::codec::DecodeError;
+use crate::flow::Needs;
 use crate::schedule::Schedule;
 
 /// All of a definition but the payload's bytes.
@@ -20,6 +21,7 @@ struct DefinitionHead {
     priority: Priority,
     tags: Vec<String>,
     expires_after_ms: Option<u64>,
+    needs: Option<Needs>,
 }
 
 /// As [`DefinitionHead`], without taking it.
@@ -33,6 +35,7 @@ struct DefinitionRef<'a> {
     priority: Priority,
     tags: &'a [String],
     expires_after_ms: Option<u64>,
+    needs: &'a Option<Needs>,
 }
 
 /// A definition as it is stored: everything but the payload, then the payload's bytes.
@@ -47,6 +50,7 @@ pub fn encode_definition(definition: &Definition) -> Bytes {
         priority: definition.priority,
         tags: &definition.tags,
         expires_after_ms: definition.expires_after_ms,
+        needs: &definition.needs,
     };
     encode_row(Tag::Definition, &head, &definition.payload.bytes)
 }
@@ -69,6 +73,7 @@ pub fn decode_definition(bytes: &Bytes) -> Result<Definition, DecodeError> {
         priority: head.priority,
         tags: head.tags,
         expires_after_ms: head.expires_after_ms,
+        needs: head.needs,
     })
 }
 
@@ -107,6 +112,11 @@ mod tests {
             priority: Priority::High,
             tags: vec!["t".to_owned()],
             expires_after_ms: Some(9),
+            needs: Some(Needs {
+                of: vec![crate::flow::Need::success("pay")],
+                join: crate::flow::Join::Any,
+                payload_from: Some("pay".to_owned()),
+            }),
         };
         let bytes = encode_definition(&definition);
         assert_eq!(decode_definition(&bytes), Ok(definition));

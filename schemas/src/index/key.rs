@@ -24,6 +24,8 @@ pub enum TableKey {
     Ring(Slot),
     /// How far the forwards of one partition have come.
     Forwarded(Topic, Shard),
+    /// A step that ended and whose dependents were not told yet, by the number of its end.
+    Follow(u64),
     /// The one [`Meta`].
     Meta,
 }
@@ -46,6 +48,12 @@ impl TableKey {
                 out.put_slice(name.as_bytes());
                 out.put_u8(0);
                 out.put_u16(shard.0);
+                out.freeze()
+            }
+            Self::Follow(number) => {
+                let mut out = BytesMut::with_capacity(9);
+                out.put_u8(b'q');
+                out.put_u64(*number);
                 out.freeze()
             }
             Self::Meta => Bytes::from_static(b"m"),

@@ -7,6 +7,7 @@ use super::{Tag, decode_row, encode_row};
 use crate::answer::AttemptView;
 use crate::call::Priority;
 use crate::codec::DecodeError;
+use crate::flow::{AnswerBody, Join};
 use crate::id::{FireId, RequestId};
 use crate::outcome::Phases;
 use crate::slot::Instance;
@@ -33,6 +34,48 @@ pub struct TaskRow {
     pub past: Vec<PastFiring>,
     /// The definition stands under its own key.
     pub apart: bool,
+    /// What there is to say of it as the step of a flow.
+    pub step: Option<Box<StepRow>>,
+}
+
+/// A step of a flow, beside what it is as a task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepRow {
+    /// Its needs are not decided, or it is paused since.
+    Held(Held),
+    /// It ended by a call.
+    Answered(AnswerBody),
+    /// It ended without one, by what it needed; why.
+    Refused(String),
+}
+
+/// What a step waits for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Held {
+    /// How many of the needs must be met.
+    pub join: Join,
+    /// Each needed step of its group, in the order of the definition.
+    pub needs: Vec<HeldNeed>,
+}
+
+/// One need of a step that waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldNeed {
+    /// The needed step.
+    pub step: String,
+    /// How it is decided.
+    pub state: NeedState,
+}
+
+/// How a need is decided, once for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NeedState {
+    /// Not yet.
+    Open,
+    /// It is met.
+    Met,
+    /// It never will be.
+    Unmet,
 }
 
 /// Where a task stands.
@@ -47,6 +90,8 @@ pub enum Phase {
         /// A recall said that its call began.
         began: bool,
     },
+    /// A step of a flow whose needs are not decided.
+    Held,
     /// Held by a pause.
     Paused,
     /// Over; remembered for a while.
@@ -71,6 +116,8 @@ pub enum Ending {
     Cancelled,
     /// Its time had passed.
     Expired,
+    /// What it needed of other steps cannot be any more.
+    NotTaken,
 }
 
 /// One firing, live or last.
@@ -185,6 +232,15 @@ impl TaskRow {
     /// [`DecodeError`] says what was not understood.
     pub fn decode(bytes: &Bytes) -> Result<(Self, Bytes), DecodeError> {
         decode_row(Tag::Task, bytes)
+    }
+
+    /// What it waits for, if it is a step that does.
+    #[must_use]
+    pub fn held(&self) -> Option<&Held> {
+        match self.step.as_deref() {
+            Some(StepRow::Held(held)) => Some(held),
+            _ => None,
+        }
     }
 
     /// Whether a revoke of its planted firing is under way.

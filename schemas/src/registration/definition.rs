@@ -2,6 +2,7 @@
 
 use super::{Complaint, Patch, Refusal};
 use crate::call::{Definition, Jitter, RetryPlan, RetryPolicy};
+use crate::schedule::Schedule;
 
 impl RetryPolicy {
     /// Calls in all unless asked otherwise.
@@ -36,12 +37,14 @@ impl Definition {
 
 impl Patch {
     /// Makes a definition where the patch names both a schedule and a call; the rest has defaults: no
-    /// body, 5 s, [`RetryPolicy::default`], normal priority, no tags, no expiry.
+    /// body, 5 s, [`RetryPolicy::default`], normal priority, no tags, no expiry. A step with needs may
+    /// leave the schedule out too: it is due at once when they are met.
     ///
     /// # Errors
     /// [`Refusal`] names what is missing.
     pub fn into_definition(self) -> Result<Definition, Refusal> {
-        match (self.schedule, self.call) {
+        let at_once = self.needs.is_some().then_some(Schedule::After(0));
+        match (self.schedule.or(at_once), self.call) {
             (Some(schedule), Some(call)) => Ok(Definition {
                 schedule,
                 call,
@@ -51,6 +54,7 @@ impl Patch {
                 priority: self.priority.unwrap_or_default(),
                 tags: self.tags.unwrap_or_default(),
                 expires_after_ms: self.expires_after_ms,
+                needs: self.needs,
             }),
             (schedule, call) => Err(Refusal {
                 malformed: false,
@@ -82,6 +86,9 @@ impl Patch {
         set(&mut to.tags, self.tags);
         if self.expires_after_ms.is_some() {
             to.expires_after_ms = self.expires_after_ms;
+        }
+        if self.needs.is_some() {
+            to.needs = self.needs;
         }
     }
 }

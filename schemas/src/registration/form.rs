@@ -4,8 +4,10 @@ use serde_json::{Map, Value, json};
 
 use crate::call::{Call, Definition, Jitter, RetryPlan, RetryPolicy};
 use crate::duration;
+use crate::flow::{Need, Needs};
 use crate::schedule::Schedule;
 
+use super::needs::{JOINS, ONS};
 use super::parts::JITTERS;
 
 /// A schedule as it is registered: `{"at": 1796086800000}` or `{"after": "30m"}`.
@@ -58,6 +60,28 @@ pub fn retry_json(retry: &RetryPolicy) -> Value {
     }
 }
 
+/// What a step needs, as it is registered: `needs`, `join` and `payload_from`.
+#[must_use]
+pub fn needs_json(needs: &Needs) -> Value {
+    let mut out = json!({
+        "needs": needs.of.iter().map(need_json).collect::<Vec<_>>(),
+        "join": name_of(&JOINS, needs.join),
+    });
+    if let Some(step) = &needs.payload_from {
+        out["payload_from"] = step.as_str().into();
+    }
+    out
+}
+
+fn need_json(need: &Need) -> Value {
+    let mut out = json!({"step": need.step, "on": name_of(&ONS, need.on)});
+    if let Some(when) = &need.when {
+        let equals: Value = serde_json::from_str(&when.equals).unwrap_or_default();
+        out["when"] = json!({"pointer": when.pointer, "equals": equals});
+    }
+    out
+}
+
 /// A definition without its payload, as it is registered.
 #[must_use]
 pub fn definition_json(definition: &Definition) -> Value {
@@ -72,14 +96,22 @@ pub fn definition_json(definition: &Definition) -> Value {
     if let (Some(ms), Some(fields)) = (definition.expires_after_ms, out.as_object_mut()) {
         fields.insert("expires_after".to_owned(), duration::format(ms).into());
     }
+    if let (Some(needs), Some(fields)) = (&definition.needs, out.as_object_mut())
+        && let Value::Object(shown) = needs_json(needs)
+    {
+        fields.extend(shown);
+    }
     out
 }
 
 fn jitter_name(jitter: Jitter) -> &'static str {
-    JITTERS
-        .iter()
-        .find(|(_, it)| *it == jitter)
-        .map_or("full", |(name, _)| *name)
+    name_of(&JITTERS, jitter)
+}
+
+/// The word a value is asked by; every value has one.
+fn name_of<T: Copy + PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    let found = words.iter().find(|(_, it)| *it == value);
+    found.map_or("", |(name, _)| *name)
 }
 
 fn is_secret(header: &str) -> bool {

@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::object::{Complaints, Object, Path, text, whole, word};
 use super::{Command, Complaint, Patch, Refusal, Registration, Report, ReportResult};
-use super::{call, parts};
+use super::{call, needs, parts};
 use crate::id::{FireId, TaskId, TaskKey, TenantId};
 
 /// Largest registration, bytes: what a record may hold with room to spare for its headers.
@@ -68,7 +68,7 @@ const CARRIES: &[Op] = &[Op::Register, Op::Update, Op::Run];
 const REPORTS: &[Op] = &[Op::Report];
 
 /// Every field of a registration, and the ops it belongs to; empty where it belongs to all.
-pub(crate) const FIELDS: [(&str, &[Op]); 18] = [
+pub(crate) const FIELDS: [(&str, &[Op]); 21] = [
     ("op", &[]),
     ("tenant", &[]),
     ("id", &[]),
@@ -84,6 +84,9 @@ pub(crate) const FIELDS: [(&str, &[Op]); 18] = [
     ("tags", DEFINES),
     ("expires_after", DEFINES),
     ("completion", DEFINES),
+    ("needs", DEFINES),
+    ("join", DEFINES),
+    ("payload_from", DEFINES),
     ("fire_id", REPORTS),
     ("result", REPORTS),
     ("message", REPORTS),
@@ -115,7 +118,7 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
     let if_version = object
         .get("if_version")
         .and_then(|raw| whole(raw, at.field("if_version"), &mut complaints));
-    let patch = read_patch(&object, &mut complaints);
+    let patch = read_patch(&object, task.as_ref(), &mut complaints);
     let command = op.and_then(|op| read_command(op, &object, patch, &mut complaints));
     match (task, command) {
         (Some(task), Some(command)) if complaints.is_empty() => Ok(Registration {
@@ -226,7 +229,7 @@ fn required<'a>(
 }
 
 /// Reads every field of a definition that is there, whatever the op.
-fn read_patch(object: &Object<'_>, complaints: &mut Complaints) -> Patch {
+fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Complaints) -> Patch {
     let at = Path::Root;
     if object.get("completion").is_some() {
         complaints.add(
@@ -258,6 +261,7 @@ fn read_patch(object: &Object<'_>, complaints: &mut Complaints) -> Patch {
             let at = at.field("expires_after");
             parts::duration(raw, at, parts::EXPIRY_MS, complaints)
         }),
+        needs: needs::needs(object, task, complaints),
     }
 }
 
@@ -271,7 +275,10 @@ fn read_command(
     match op {
         Op::Register => {
             // `required` complains; a field that is there and wrong was complained of already.
-            required(object, "schedule", complaints);
+            // A step with needs has a default for when.
+            if object.get("needs").is_none() {
+                required(object, "schedule", complaints);
+            }
             required(object, "call", complaints);
             let definition = patch.into_definition().ok()?;
             Some(Command::Register(Box::new(definition)))

@@ -97,6 +97,7 @@ pub(crate) fn definition(schedule: Schedule, retry: RetryPolicy) -> Definition {
         priority: Priority::Low,
         tags: vec!["orders".to_owned(), "é".to_owned()],
         expires_after_ms: Some(7_200_000),
+        needs: None,
     }
 }
 
@@ -203,6 +204,7 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
             "key.forwarded",
             TableKey::Forwarded(Topic::RegistrationsBulk, Shard(513)).encode(),
         ),
+        ("key.follow", TableKey::Follow(258).encode()),
         ("key.meta", TableKey::Meta.encode()),
         ("value.meta", Meta::default().encode()),
         ("fire_id", Bytes::copy_from_slice(&fire_id().0)),

@@ -7,8 +7,8 @@ use schemas::outcome::{
     Again, Answer, Decision, Drained, End, Ended, Recalled, Taken, Unplanted, UnplantedEnd,
 };
 use schemas::{
-    BucketRecord, DecodeError, Fire, LaneRecord, OutcomeRecord, Placement, Priority, Purpose,
-    TaskKey,
+    AnswerBody, BucketRecord, DecodeError, Fire, LaneRecord, OutcomeRecord, Placement, Priority,
+    Purpose, TaskKey,
 };
 
 use super::{DUE, Read, Sample, fire_id, instance, phases, sample, task, work};
@@ -96,7 +96,12 @@ fn read_outcome(bytes: &Bytes) -> Result<String, DecodeError> {
 
 pub(crate) fn ended() -> Vec<Sample> {
     let answer = |status, error: Option<&str>| {
-        let (error, body) = (error.map(str::to_owned), Some("ok".to_owned()));
+        let error = error.map(str::to_owned);
+        let body = Some(AnswerBody {
+            bytes: Bytes::from_static(b"ok"),
+            content_type: Some("text/plain".to_owned()),
+            cut: true,
+        });
         Some(Answer {
             status,
             error,
@@ -169,7 +174,13 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         due: DUE,
         registered_at: DUE.minus(9),
         end: UnplantedEnd::Expired,
+        reason: None,
         at: DUE.plus(9),
+    };
+    let skipped = Unplanted {
+        end: UnplantedEnd::NotTaken,
+        reason: Some("`pay` was dead".to_owned()),
+        ..unplanted.clone()
     };
     let (too_late, gone) = (Decision::TooLate, Decision::Gone);
     let all = [
@@ -189,6 +200,7 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         ("outcome.expired", OutcomeRecord::Expired(taken, body)),
         ("outcome.drained", OutcomeRecord::Drained(drained)),
         ("outcome.unplanted", OutcomeRecord::Unplanted(unplanted)),
+        ("outcome.skipped", OutcomeRecord::Unplanted(skipped)),
     ];
     all.into_iter()
         .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))

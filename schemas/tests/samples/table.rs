@@ -2,13 +2,18 @@
 
 use bytes::Bytes;
 use schemas::answer::AttemptView;
+use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
-    Asker, Ending, Firing, Forward, Forwarded, Mark, PastFiring, Phase, Plan, RingPhase, RingRow,
-    Successor, TaskRow, Wish, decode_definition, encode_definition,
+    Asker, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Mark, NeedState, PastFiring,
+    Phase, Plan, RingPhase, RingRow, StepRow, Successor, TaskRow, Wish, decode_definition,
+    encode_definition,
 };
-use schemas::{Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard, Topic};
+use schemas::{
+    AnswerBody, Definition, Needs, Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard,
+    Topic,
+};
 
-use super::{DUE, Read, Sample, backoff, definition, fire_id, instance, phases, sample};
+use super::{DUE, Read, Sample, backoff, definition, fire_id, instance, phases, sample, task};
 
 fn row() -> TaskRow {
     TaskRow {
@@ -32,6 +37,7 @@ fn row() -> TaskRow {
         wish: None,
         past: Vec::new(),
         apart: true,
+        step: None,
     }
 }
 
@@ -86,6 +92,11 @@ fn full_row() -> TaskRow {
     };
     TaskRow {
         phase,
+        step: Some(Box::new(StepRow::Answered(AnswerBody {
+            bytes: Bytes::from_static(b"{}"),
+            content_type: Some("application/json".to_owned()),
+            cut: false,
+        }))),
         wish: Some(Box::new(wish)),
         past: vec![past],
         apart: false,
@@ -108,6 +119,37 @@ fn tasks() -> Vec<Sample> {
     let after = definition(Schedule::After(1_800_000), explicit);
     let inline = encode_definition(&once);
     let full = full_row().encode(&inline);
+    let held = TaskRow {
+        phase: Phase::Held,
+        step: Some(Box::new(StepRow::Held(Held {
+            join: Join::Any,
+            needs: [NeedState::Open, NeedState::Met, NeedState::Unmet]
+                .map(|state| HeldNeed {
+                    step: "pay".to_owned(),
+                    state,
+                })
+                .to_vec(),
+        }))),
+        ..row()
+    };
+    let needs = Definition {
+        needs: Some(Needs {
+            of: vec![
+                Need::success("pay"),
+                Need {
+                    step: "pack".to_owned(),
+                    on: On::Always,
+                    when: Some(When {
+                        pointer: "/status".to_owned(),
+                        equals: "\"done\"".to_owned(),
+                    }),
+                },
+            ],
+            join: Join::Any,
+            payload_from: Some("pay".to_owned()),
+        }),
+        ..once.clone()
+    };
     vec![
         sample(
             "index.task",
@@ -121,7 +163,19 @@ fn tasks() -> Vec<Sample> {
             &(full_row(), inline.clone()),
             row_read,
         ),
+        sample(
+            "index.task.held",
+            held.encode(b""),
+            &(held, Bytes::new()),
+            row_read,
+        ),
         sample("index.definition", inline, &once, definition_read),
+        sample(
+            "index.definition.needs",
+            encode_definition(&needs),
+            &needs,
+            definition_read,
+        ),
         sample(
             "index.definition.after",
             encode_definition(&after),
@@ -134,6 +188,7 @@ fn tasks() -> Vec<Sample> {
 fn ring_and_marks() -> Vec<Sample> {
     let ring_read: Read = |bytes| RingRow::decode(bytes).map(|it| format!("{it:?}"));
     let mark_read: Read = |bytes| Mark::decode(bytes).map(|it| format!("{it:?}"));
+    let follow_read: Read = |bytes| Follow::decode(bytes).map(|it| format!("{it:?}"));
     let forwarded_read: Read = |bytes| Forwarded::decode(bytes).map(|it| format!("{it:?}"));
     let forward_read: Read = |bytes| Forward::decode(bytes).map(|it| format!("{it:?}"));
     let ring = RingRow {
@@ -148,6 +203,12 @@ fn ring_and_marks() -> Vec<Sample> {
         cancelled_at: DUE,
         until: DUE.plus(600_000),
     };
+    let follow = Follow {
+        task: task(),
+        version: 7,
+        how: Ending::NotTaken,
+        told: Some("order-42/pack".to_owned()),
+    };
     let forwarded = Forwarded { offset: 99 };
     let forward = Forward {
         topic: Topic::RegistrationsBulk,
@@ -159,6 +220,7 @@ fn ring_and_marks() -> Vec<Sample> {
     let bytes = forward.encode(b"{}");
     vec![
         sample("index.ring", ring.encode(), &ring, ring_read),
+        sample("index.follow", follow.encode(), &follow, follow_read),
         sample("index.mark", mark.encode(), &mark, mark_read),
         sample(
             "index.forwarded",
