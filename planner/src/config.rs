@@ -23,6 +23,8 @@ pub struct PlannerConfig {
     pub turn_placements: usize,
     /// Rows that one turn forgets.
     pub turn_forgotten: usize,
+    /// Steps of flows that one turn tells how one they need ended.
+    pub turn_followed: usize,
     /// Work that can wait a little is done at most so often, ms.
     pub pace_ms: u64,
     /// An instance takes at most so many bytes of placements.
@@ -48,6 +50,7 @@ impl Default for PlannerConfig {
             turn_bytes: 8 << 20,
             turn_placements: 10_000,
             turn_forgotten: 4_096,
+            turn_followed: 1_024,
             pace_ms: 1_000,
             instance_bytes: 32 << 20,
             late_bytes: 24 << 20,

@@ -4,6 +4,7 @@ mod admit;
 mod answer;
 mod change;
 mod command;
+mod follow;
 mod forget;
 pub(crate) mod index;
 mod lanes;
@@ -26,6 +27,7 @@ use crate::config::PlannerConfig;
 use crate::event::{Effect, Input};
 use crate::restore::note;
 use crate::store::{Store, StoreSource};
+use follow::Following;
 use forget::Forgetting;
 use index::Table;
 use lanes::Lanes;
@@ -46,6 +48,7 @@ pub struct PlannerCore<S> {
     ring: Ring,
     cursor: Cursor,
     forgetting: Forgetting,
+    following: Following,
     lanes: Lanes,
     outbox: Outbox,
     asks: VecDeque<Ask>,
@@ -148,6 +151,7 @@ impl<S: Store> PlannerCore<S> {
 
     /// What may be put off is done when a turn is cut.
     fn work(&mut self) {
+        self.tell_waiting();
         self.plant();
         self.seal();
         self.forget();
@@ -239,6 +243,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             || self.ring.is_dirty();
         let work = || {
             self.lanes.is_full()
+                || self.following.has_work()
                 || come(self.cursor.wake_at(&self.config))
                 || come(self.ring.next_end())
                 || come(self.forgetting.wake_at(&self.config))
@@ -252,6 +257,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.work();
             self.stop_if_broken();
         }
+        self.keep_follows();
         if !self.is_running() {
             return self.standing_turn();
         }

@@ -20,5 +20,7 @@ pub const FORWARDS: &str = "tidewheel_planner_forwards_total";
 pub const DEAD_LETTERS: &str = "tidewheel_planner_dead_letters_total";
 /// Counter: index records applied while restoring.
 pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
+/// Counter: steps told how a step ended that they need.
+pub const FOLLOWED: &str = "tidewheel_planner_followed_total";
 /// Counter: rows forgotten behind the dedup window.
 pub const FORGOTTEN: &str = "tidewheel_planner_forgotten_total";

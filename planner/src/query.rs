@@ -1,8 +1,8 @@
 //! A row as people see it.
 
-use schemas::answer::{FiringView, ListQuery};
-use schemas::index::{Ending, Phase, TaskRow};
-use schemas::registration::schedule_json;
+use schemas::answer::{FiringView, ListQuery, WaitView};
+use schemas::index::{Ending, NeedState, Phase, StepRow, TaskRow};
+use schemas::registration::{needs_json, schedule_json};
 use schemas::{Definition, TaskKey, TaskState, TaskView, Topic};
 
 /// Where a task stands, in users' words.
@@ -13,6 +13,7 @@ pub(crate) fn state_of(row: &TaskRow) -> TaskState {
         Phase::Waiting | Phase::Planted { .. } if failed => TaskState::Failed,
         Phase::Waiting => TaskState::Pending,
         Phase::Planted { .. } => TaskState::Scheduled,
+        Phase::Held => TaskState::Held,
         Phase::Paused => TaskState::Paused,
         Phase::Ended { how, .. } => ended(how),
     }
@@ -24,6 +25,7 @@ fn ended(how: Ending) -> TaskState {
         Ending::Dead => TaskState::Dead,
         Ending::Cancelled => TaskState::Cancelled,
         Ending::Expired => TaskState::Expired,
+        Ending::NotTaken => TaskState::Skipped,
     }
 }
 
@@ -84,6 +86,24 @@ pub(crate) fn view(key: &TaskKey, row: &TaskRow, definition: &Definition) -> Tas
         call,
         tags: definition.tags.clone(),
         priority: definition.priority,
+        flow: definition.needs.as_ref().map(needs_json),
+        waits_for: waits_for(row),
+        reason: match row.step.as_deref() {
+            Some(StepRow::Refused(because)) => Some(because.clone()),
+            _ => None,
+        },
         firings,
     }
+}
+
+/// The needs of a held step that are not met; where the needed steps stand is not known here.
+fn waits_for(row: &TaskRow) -> Vec<WaitView> {
+    let needs = row.held().map_or(&[][..], |held| &held.needs);
+    let left = needs.iter().filter(|need| need.state != NeedState::Met);
+    left.map(|need| WaitView {
+        step: need.step.clone(),
+        state: None,
+        unmet: need.state == NeedState::Unmet,
+    })
+    .collect()
 }

@@ -60,14 +60,25 @@ impl<S: Store> PlannerCore<S> {
             Change::Resume | Change::Run(_) => false,
             _ => paused,
         };
-        let plan = match self.plan(asked, &task, None, change) {
-            Ok(Some(plan)) => plan,
-            Ok(None) => return unchanged,
+        let runs = matches!(change, Change::Run(_));
+        let plan = self
+            .other_needs(&task, &change)
+            .and_then(|needs| Ok((needs, self.plan(asked, &task, None, change)?)));
+        let (needs, plan) = match plan {
+            Ok((needs, Some(plan))) => (needs, plan),
+            Ok((_, None)) => return unchanged,
             Err(answer) => return answer,
         };
         self.follow_plan(&mut task, plan);
         let (version, due) = (task.row.version, task.row.firing.leg_due);
-        self.hold_or_settle(task, pause);
+        if runs {
+            // Whatever it waits for.
+            task.row.step = None;
+        }
+        match needs {
+            Some(needs) => self.hold_anew(task, &needs, pause),
+            None => self.hold_or_settle(task, pause),
+        }
         CommandAnswer::Changed { version, due }
     }
 
@@ -76,6 +87,9 @@ impl<S: Store> PlannerCore<S> {
         if pause {
             task.row.phase = Phase::Paused;
             self.table.save(task);
+        } else if task.row.held().is_some() {
+            task.row.phase = Phase::Held;
+            self.resolve_again(task);
         } else {
             task.row.phase = Phase::Waiting;
             self.settle(task, None);
@@ -208,6 +222,10 @@ impl<S: Store> PlannerCore<S> {
             last.ended = Some(how);
         }
         self.forgetting.note(at);
+        if task.row.held().is_some() {
+            task.row.step = None;
+        }
+        self.step_ended(&task.key, task.row.version, how);
         let whole = self.table.definition(task);
         if let Some(whole) = whole.filter(|whole| whole.len() > KEPT_WHOLE)
             && let Some(mut definition) = self.table.understood(decode_definition(&whole))
@@ -219,7 +237,7 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// Tells that a task ended with nothing planted.
-    pub(super) fn unplanted(&mut self, task: &Task, end: UnplantedEnd) {
+    pub(super) fn unplanted(&mut self, task: &Task, end: UnplantedEnd, reason: Option<String>) {
         let firing = &task.row.firing;
         let unplanted = Unplanted {
             task: task.key.clone(),
@@ -229,6 +247,7 @@ impl<S: Store> PlannerCore<S> {
             due: firing.due,
             registered_at: task.row.registered_at,
             end,
+            reason,
             at: self.now,
         };
         self.write_outcome(&task.key, &OutcomeRecord::Unplanted(unplanted));

@@ -68,6 +68,9 @@ impl<S: Store> PlannerCore<S> {
         if asked.forwarded && self.marked(asked) {
             return self.stopped(asked, definition);
         }
+        if let Some(answer) = self.cannot_wait(&asked.task, definition) {
+            return answer;
+        }
         let bytes = encode_definition(definition);
         self.create(&asked.task, definition, bytes, asked.appended, instead)
     }
@@ -93,9 +96,11 @@ impl<S: Store> PlannerCore<S> {
             due,
             registered_at: asked.appended,
             end: UnplantedEnd::Cancelled,
+            reason: None,
             at: self.now,
         };
         self.write_outcome(&asked.task, &OutcomeRecord::Unplanted(unplanted));
+        self.step_ended(&asked.task, version, Ending::Cancelled);
         CommandAnswer::Cancelled
     }
 
@@ -120,9 +125,13 @@ impl<S: Store> PlannerCore<S> {
             wish: None,
             past: Vec::new(),
             apart: false,
+            step: None,
         };
         let task = Task::new(key.clone(), row, bytes, instead);
-        self.settle(task, Some(definition));
+        match &definition.needs {
+            Some(needs) => self.hold(task, definition, needs, false),
+            None => self.settle(task, Some(definition)),
+        }
         CommandAnswer::Created { version, due }
     }
 
@@ -156,7 +165,7 @@ impl<S: Store> PlannerCore<S> {
         definition: &Definition,
         how: Ending,
     ) -> CommandAnswer {
-        if how == Ending::Cancelled {
+        if matches!(how, Ending::Cancelled | Ending::NotTaken) {
             return self.register_new(asked, definition, Some(&task));
         }
         same_or_conflict(&task.row, content_of(&encode_definition(definition)))
@@ -196,7 +205,7 @@ impl<S: Store> PlannerCore<S> {
         if matches!(task.row.phase, Phase::Planted { .. }) {
             return self.cancel_planted(asked, task);
         }
-        self.unplanted(&task, UnplantedEnd::Cancelled);
+        self.unplanted(&task, UnplantedEnd::Cancelled, None);
         let began = task.row.firing.attempt > 1;
         self.end(&mut task, Ending::Cancelled, began);
         self.table.save(task);

@@ -1,11 +1,11 @@
 //! What ended is remembered for the dedup window, then forgotten, oldest first, a bounded step a turn.
 
 use bytes::Bytes;
-use schemas::Millis;
 use schemas::index::Phase;
+use schemas::{Millis, TaskKey};
 
 use super::PlannerCore;
-use super::index::timed_key_parts;
+use super::index::{Task, timed_key_parts};
 use super::overlay::{ENDED, timed};
 use crate::config::PlannerConfig;
 use crate::metrics;
@@ -84,6 +84,19 @@ impl<S: Store> PlannerCore<S> {
         self.forgetting.oldest = next.map(|(time, ..)| time);
     }
 
+    /// The steps of a flow are remembered until none of its group waits for another.
+    fn is_still_needed(&mut self, name: &TaskKey) -> bool {
+        name.id.step().is_some() && self.table.is_group_waiting(name)
+    }
+
+    /// Remembers what ended for the window once more.
+    fn remember_on(&mut self, mut task: Task) {
+        if let Phase::Ended { at, .. } = &mut task.row.phase {
+            *at = self.now;
+        }
+        self.table.save(task);
+    }
+
     fn forget_one(&mut self, key: Bytes) {
         let Some((time, sort, name)) = timed_key_parts(&key) else {
             return self.table.drop_order(key);
@@ -100,6 +113,9 @@ impl<S: Store> PlannerCore<S> {
         let task = self.table.load(&name);
         let over = |phase| matches!(phase, Phase::Ended { at, .. } if at == time);
         match task {
+            Some(task) if over(task.row.phase) && self.is_still_needed(&name) => {
+                self.remember_on(task);
+            }
             Some(task) if over(task.row.phase) => {
                 self.table.erase(task);
                 ::metrics::counter!(metrics::FORGOTTEN).increment(1);

@@ -4,6 +4,7 @@
 //! carry them. After a crash an order may name a task that has moved on: whoever follows an order
 //! checks the row.
 
+mod relate;
 mod restore;
 mod task;
 
@@ -18,6 +19,8 @@ use schemas::{DecodeError, FireId, Shard, Slot, TaskKey, Topic};
 use super::overlay::{ENDED, Overlay, Scan, StoreFacts, WAITING};
 use crate::error::StoreError;
 use crate::store::Store;
+use relate::relations_of;
+pub(crate) use relate::{waiting_behind, who_waits};
 use task::{DefinitionAt, Order, revoked_key, task_of, wished};
 pub(crate) use task::{Task, timed_key, timed_key_parts};
 
@@ -142,7 +145,9 @@ impl<S: Store> Table<S> {
             was,
         } = task;
         let order = Order::of(&row);
-        let were = was.map_or([false; 2], |was| [was.plan_apart, was.successor_apart]);
+        let were = was
+            .as_ref()
+            .map_or([false; 2], |was| [was.plan_apart, was.successor_apart]);
         for ((prefix, definition), was_apart) in wished(&mut row).into_iter().zip(were) {
             match definition.filter(|definition| definition.len() > INLINE_MAX) {
                 Some(large) => self.rows.put(named(prefix, &key), std::mem::take(large)),
@@ -150,8 +155,12 @@ impl<S: Store> Table<S> {
                 None => {}
             }
         }
-        self.reorder(&key, was.map(|was| was.order).unwrap_or_default(), order);
-        if was.is_some_and(|was| was.apart) && !row.apart {
+        let (from, related, apart) = was
+            .map(|was| (was.order, was.relations, was.apart))
+            .unwrap_or_default();
+        self.reorder(&key, from, order);
+        self.relate(related, relations_of(&key, &row));
+        if apart && !row.apart {
             self.rows.remove(named(b'd', &key));
         }
         let inline = match definition {
@@ -171,6 +180,7 @@ impl<S: Store> Table<S> {
             return;
         };
         self.reorder(&key, was.order, Order::default());
+        self.relate(was.relations, Vec::new());
         // What ended has no wish: nothing else of it stands apart.
         if was.apart {
             self.rows.remove(named(b'd', &key));

@@ -8,7 +8,7 @@ use pipeline::Record;
 use pipeline::invariant::{Invariant, check};
 use schemas::answer::AttemptView;
 use schemas::dead_letter::Origin;
-use schemas::index::{Ending, PastFiring, Phase, Wish};
+use schemas::index::{Ending, PastFiring, Phase, StepRow, Wish};
 use schemas::outcome::{Decision, End, Ended, Recalled, Taken, UnplantedEnd};
 use schemas::{CommandAnswer, FireId, Millis, OutcomeRecord, TaskKey, Topic, Work};
 
@@ -72,6 +72,7 @@ impl<S: Store> PlannerCore<S> {
         let told = matches!(task.row.phase, Phase::Planted { began: true, .. });
         let called = ended.answer.is_some() || ended.phases.began_at.is_some();
         remember(&mut task, &ended);
+        keep_answer(&mut task, &ended);
         match ended.end {
             End::Success => self.finish(task, Ending::Completed, told || called),
             End::Dead { .. } => self.finish(task, Ending::Dead, told || called),
@@ -107,7 +108,7 @@ impl<S: Store> PlannerCore<S> {
             None => self.settle(task, None),
             Some(wish) => {
                 if wish.cancel {
-                    self.unplanted(&task, UnplantedEnd::Cancelled);
+                    self.unplanted(&task, UnplantedEnd::Cancelled, None);
                 }
                 self.execute(task, *wish);
             }
@@ -226,11 +227,23 @@ fn remember(task: &mut Task, ended: &Ended) {
     last.attempts.drain(..surplus);
 }
 
+/// What a step's last call answered is there for those that need it.
+fn keep_answer(task: &mut Task, ended: &Ended) {
+    let over = !matches!(ended.end, End::Again { .. });
+    if let Some(answer) = ended.answer.as_ref().filter(|_| over)
+        && task.key.id.step().is_some()
+    {
+        let body = answer.body.clone().unwrap_or_default();
+        task.row.step = Some(Box::new(StepRow::Answered(body)));
+    }
+}
+
 fn ending_name(how: Ending) -> &'static str {
     match how {
         Ending::Completed => "completed",
         Ending::Dead => "dead",
         Ending::Cancelled => "cancelled",
         Ending::Expired => "expired",
+        Ending::NotTaken => "not_taken",
     }
 }

@@ -11,10 +11,11 @@ use crate::error::StoreError;
 use crate::store::{Store, Write};
 
 /// Keys of this machine only, never in the changelog: the order of what waits, of what ended, where
-/// a revoked firing belongs, and what the store knows of itself.
+/// a revoked firing belongs, who waits for which step, and what the store knows of itself.
 pub(crate) const WAITING: u8 = b'o';
 pub(crate) const ENDED: u8 = b'e';
 pub(crate) const REVOKED: u8 = b'i';
+pub(crate) const NEEDED: u8 = b'n';
 const SELF: &[u8] = b"!";
 
 type Layer = BTreeMap<Bytes, Option<Bytes>>;
@@ -220,7 +221,7 @@ impl StoreFacts {
 
 /// Whether a key is of this machine only.
 fn is_local(key: &[u8]) -> bool {
-    matches!(key.first(), Some(&WAITING | &ENDED | &REVOKED))
+    matches!(key.first(), Some(&WAITING | &ENDED | &REVOKED | &NEEDED))
 }
 
 /// The key right behind `key`.

@@ -269,7 +269,7 @@ impl<S: Store> PlannerCore<S> {
         };
         let expires_at = definition.expires_after_ms.map(|ms| firing.due.plus(ms));
         if expires_at.is_some_and(|at| at < self.now.max(firing.leg_due)) {
-            self.unplanted(task, UnplantedEnd::Expired);
+            self.unplanted(task, UnplantedEnd::Expired, None);
             self.end(task, Ending::Expired, firing.attempt > 1);
             return Planting::Expired;
         }

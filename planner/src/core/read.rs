@@ -7,7 +7,7 @@ use schemas::index::{named, parse_name};
 use super::overlay::after;
 use super::{Life, PlannerCore};
 use crate::event::{Effect, Input, Reply};
-use crate::query::{matches, view};
+use crate::query::{matches, state_of, view};
 use crate::store::Store;
 
 /// Tasks on one page at most.
@@ -31,7 +31,13 @@ impl<S: Store> PlannerCore<S> {
         let (row, definition) = self.table.load_committed(task)?;
         let definition = schemas::index::decode_definition(&definition);
         let definition = self.table.understood(definition)?;
-        Some(view(task, &row, &definition))
+        let mut view = view(task, &row, &definition);
+        for wait in &mut view.waits_for {
+            let needed = task.sibling(&wait.step);
+            let needed = needed.and_then(|key| self.table.load_committed(&key));
+            wait.state = needed.map(|(row, _)| state_of(&row));
+        }
+        Some(view)
     }
 
     /// A part of a tenant's tasks as of the last commit: at most so many rows are looked at.

@@ -8,6 +8,7 @@ use pipeline::{Ask, Opening, Position, Record};
 use schemas::index::SEQUENCE_HEADER;
 use schemas::{Millis, Slot, Topic};
 
+use super::follow::Following;
 use super::forget::Forgetting;
 use super::index::Table;
 use super::lanes::Lanes;
@@ -65,6 +66,7 @@ impl<S: Store> PlannerCore<S> {
             ring: Ring::new(config.instance_bytes, config.late_bytes),
             cursor: Cursor::new(),
             forgetting: Forgetting::new(),
+            following: Following::new(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
             outbox: Outbox::default(),
             asks: std::collections::VecDeque::new(),

@@ -73,6 +73,9 @@ impl<S: Store> PlannerCore<S> {
             if matches!(change, Change::Resume) && !wish.pause {
                 return Some(unchanged(&task.row));
             }
+            if let Err(answer) = self.other_needs(&task, &change) {
+                return Some(answer);
+            }
             match self.plan(asked, &task, wish.plan.as_ref(), change) {
                 Ok(Some(plan)) => wish.plan = Some(plan),
                 Ok(None) if wish.plan.is_none() => return Some(unchanged(&task.row)),
@@ -209,8 +212,16 @@ impl<S: Store> PlannerCore<S> {
         let definition = self
             .table
             .understood(decode_definition(&successor.definition));
-        let answer = match definition {
-            Some(definition) if *answer == CommandAnswer::Cancelled => self.create(
+        let definition = definition.filter(|_| *answer == CommandAnswer::Cancelled);
+        let cannot = definition
+            .as_ref()
+            .and_then(|definition| self.cannot_wait(&task.key, definition));
+        let answer = match (cannot, definition) {
+            (Some(answer), _) => {
+                self.table.save(task);
+                answer
+            }
+            (None, Some(definition)) => self.create(
                 &task.key,
                 &definition,
                 successor.definition,

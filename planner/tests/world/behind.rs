@@ -8,8 +8,8 @@ use pipeline::Record;
 use schemas::bucket::{Revoke, Seal};
 use schemas::outcome::{Again, Answer, Decision, Drained, End, Ended, Phases, Recalled, Taken};
 use schemas::{
-    BucketRecord, CommandAnswer, FireId, Instance, Millis, OutcomeRecord, Placement, Slot, TaskId,
-    Topic, Work,
+    AnswerBody, BucketRecord, CommandAnswer, FireId, Instance, Millis, OutcomeRecord, Placement,
+    Slot, TaskId, Topic, Work,
 };
 
 #[derive(Default)]
@@ -221,6 +221,18 @@ impl Behind {
 
     /// The leg ends so.
     pub(crate) fn end(&mut self, id: &TaskId, how: &str, wait: u64, now: Millis) {
+        self.end_with(id, how, wait, None, now);
+    }
+
+    /// The leg ends so, with that answer.
+    pub(crate) fn end_with(
+        &mut self,
+        id: &TaskId,
+        how: &str,
+        wait: u64,
+        said: Option<AnswerBody>,
+        now: Millis,
+    ) {
         let (placement, body, began) = self.open.remove(self.in_open(id));
         let (work, _) = Work::decode(&body).unwrap();
         let at = now.plus(wait);
@@ -247,7 +259,7 @@ impl Behind {
         let answer = Answer {
             status: Some(200),
             error: None,
-            body: None,
+            body: said,
         };
         self.outcomes.push(OutcomeRecord::Ended(Ended {
             task: work.task,
@@ -269,6 +281,14 @@ impl Behind {
                 ended_at: now,
             },
         }));
+    }
+
+    /// What a task in the wheel will send: its content type and payload.
+    pub(crate) fn payload(&self, id: &TaskId) -> String {
+        let (_, body) = &self.wheel[self.in_wheel(id)];
+        let (work, payload) = Work::decode(body).unwrap();
+        let text = String::from_utf8_lossy(&payload).into_owned();
+        format!("{} {text}", work.content_type.unwrap_or_default())
     }
 
     /// Who is in the wheel, as `id#leg`, in the order planted.

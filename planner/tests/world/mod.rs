@@ -41,6 +41,8 @@ pub(crate) struct World {
     pub(crate) keep_answers: bool,
     /// Why the core stands still, if it does.
     pub(crate) broken: Option<String>,
+    /// Turns that were committed.
+    pub(crate) turns: u64,
     requests: u128,
     asked: BTreeMap<u128, TaskId>,
 }
@@ -67,6 +69,7 @@ impl World {
             lose_stores: false,
             keep_answers: false,
             broken: None,
+            turns: 0,
             requests: 0,
             asked: BTreeMap::new(),
         }
@@ -257,6 +260,7 @@ impl World {
             return true;
         }
         let turn = core.take_turn(now);
+        self.turns += 1;
         for record in turn.records {
             assert_eq!(record.to.shard, self.shard);
             let at = self.now;

@@ -1,6 +1,6 @@
 //! Scripts: a step a line, behind `=>` what was told by then, as `request answer`.
 
-use schemas::{CommandAnswer, TaskId, Topic};
+use schemas::{AnswerBody, CommandAnswer, TaskId, TaskState, Topic};
 use serde_json::{Value, json};
 
 use super::World;
@@ -54,6 +54,30 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             let now = world.now;
             world.behind.end(&task_id(id), how, 0, now);
         }
+        ["end", id, how, answer] if answer.contains('=') => {
+            let now = world.now;
+            world.behind.begin(&task_id(id));
+            world
+                .behind
+                .end_with(&task_id(id), how, 0, Some(body(answer)), now);
+        }
+        ["payload", id] => {
+            world.pump();
+            shown.push(world.behind.payload(&task_id(id)));
+        }
+        ["waits", id] => {
+            world.pump();
+            let view = world.view(id).unwrap();
+            shown.extend(view.waits_for.iter().map(|it| {
+                let state = it.state.map_or("absent".to_owned(), word_of);
+                let unmet = if it.unmet { " unmet" } else { "" };
+                format!("{} {state}{unmet}", it.step)
+            }));
+        }
+        ["why", id] => {
+            world.pump();
+            shown.push(world.view(id).unwrap().reason.unwrap());
+        }
         ["end", id, how, wait] => {
             let now = world.now;
             world.behind.end(&task_id(id), how, ms(wait), now);
@@ -61,10 +85,7 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         ["show", id] => {
             world.pump();
             let state = world.view(id).map(|view| view.state);
-            shown.push(state.map_or_else(
-                || "none".to_owned(),
-                |state| format!("{state:?}").to_lowercase(),
-            ));
+            shown.push(state.map_or_else(|| "none".to_owned(), word_of));
         }
         ["wheel"] => {
             world.pump();
@@ -100,6 +121,9 @@ pub(crate) fn json(words: &[&str]) -> Value {
             "at" => body["schedule"] = json!({"at": super::START + value.parse::<i64>().unwrap()}),
             "url" => body["call"] = json!({"url": format!("http://h/{value}")}),
             "payload" => body["payload"] = json!(value),
+            "needs" => body["needs"] = value.split(',').map(need).collect(),
+            "join" => body["join"] = json!(value),
+            "from" => body["payload_from"] = json!(value),
             "expires" => body["expires_after"] = json!(value),
             "version" => body["if_version"] = json!(value.parse::<u64>().unwrap()),
             other => panic!("no such field: {other}"),
@@ -109,6 +133,35 @@ pub(crate) fn json(words: &[&str]) -> Value {
         body["call"] = json!({"url": "http://h/"});
     }
     body
+}
+
+/// `step`, `step:failure`, `step@/pointer~value`.
+fn need(text: &str) -> Value {
+    let (text, when) = match text.split_once('@') {
+        Some((text, when)) => (text, Some(when)),
+        None => (text, None),
+    };
+    let (step, on) = text.split_once(':').unwrap_or((text, "success"));
+    let mut need = json!({"step": step, "on": on});
+    if let Some((pointer, value)) = when.and_then(|when| when.split_once('~')) {
+        let equals: Value = serde_json::from_str(value).unwrap();
+        need["when"] = json!({"pointer": pointer, "equals": equals});
+    }
+    need
+}
+
+/// `type=text`; `cut=text` was cut.
+fn body(answer: &str) -> AnswerBody {
+    let (name, text) = answer.split_once('=').unwrap();
+    AnswerBody {
+        bytes: text.to_owned().into(),
+        content_type: (!name.is_empty() && name != "cut").then(|| name.to_owned()),
+        cut: name == "cut",
+    }
+}
+
+fn word_of(state: TaskState) -> String {
+    format!("{state:?}").to_lowercase()
 }
 
 fn task_id(id: &str) -> TaskId {

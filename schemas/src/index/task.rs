@@ -54,6 +54,8 @@ pub enum StepRow {
 pub struct Held {
     /// How many of the needs must be met.
     pub join: Join,
+    /// The version that gave it these needs: it has seen every end with a lower number.
+    pub since: u64,
     /// Each needed step of its group, in the order of the definition.
     pub needs: Vec<HeldNeed>,
 }

@@ -123,6 +123,7 @@ fn tasks() -> Vec<Sample> {
         phase: Phase::Held,
         step: Some(Box::new(StepRow::Held(Held {
             join: Join::Any,
+            since: 7,
             needs: [NeedState::Open, NeedState::Met, NeedState::Unmet]
                 .map(|state| HeldNeed {
                     step: "pay".to_owned(),

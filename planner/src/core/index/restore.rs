@@ -5,6 +5,7 @@ use schemas::Millis;
 use schemas::index::{Mark, TaskRow, parse_name};
 
 use super::Table;
+use super::relate::relations_of;
 use super::task::{Order, timed_key};
 use crate::core::overlay::{ENDED, StoreFacts};
 use crate::store::Store;
@@ -38,10 +39,12 @@ impl<S: Store> Table<S> {
         let old = old.and_then(|bytes| self.understood(TaskRow::decode(&bytes)));
         if let Some((old, _)) = old {
             self.reorder(&name, Order::of(&old), Order::default());
+            self.relate(relations_of(&name, &old), Vec::new());
         }
         let new = value.and_then(|bytes| self.understood(TaskRow::decode(bytes)));
         if let Some((new, _)) = new {
             self.reorder(&name, Order::default(), Order::of(&new));
+            self.relate(Vec::new(), relations_of(&name, &new));
         }
     }
 

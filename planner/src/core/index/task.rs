@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use schemas::index::{INLINE_MAX, Phase, TaskRow, Wish, parse_name, put_name};
 use schemas::{FireId, Millis, TaskKey};
 
+use super::relate::relations_of;
 use crate::core::overlay::{REVOKED, timed, timed_parts};
 
 /// One task, taken out to be changed and saved again.
@@ -26,12 +27,13 @@ pub(super) enum DefinitionAt {
 }
 
 /// What stands in the table for a task as it was loaded.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Was {
     pub(super) order: Order,
     pub(super) apart: bool,
     pub(super) plan_apart: bool,
     pub(super) successor_apart: bool,
+    pub(super) relations: Vec<Bytes>,
 }
 
 /// The orders a row stands in.
@@ -67,7 +69,7 @@ impl Task {
             key,
             row,
             definition: DefinitionAt::Inline(Bytes::new()),
-            was: instead.and_then(|task| task.was),
+            was: instead.and_then(|task| task.was.clone()),
         };
         task.define(definition);
         task
@@ -92,6 +94,7 @@ pub(super) fn task_of(key: TaskKey, row: TaskRow, inline: Bytes) -> Task {
         apart: row.apart,
         plan_apart,
         successor_apart,
+        relations: relations_of(&key, &row),
     });
     let definition = if row.apart {
         DefinitionAt::Apart
