@@ -108,7 +108,7 @@ fn every_task_ends_as_its_endpoint_wants(plan: &Plan, facts: &Facts, verdict: &m
             let wrong = match &fact.end {
                 Final::Ended(End::Success) => !good,
                 Final::Ended(End::Dead { .. }) => good,
-                Final::Ended(End::Expired) | Final::Expired => true,
+                Final::Ended(End::Expired) | Final::Expired | Final::Skipped => true,
                 Final::Ended(End::Again { .. }) | Final::Cancelled => false,
             };
             if wrong {

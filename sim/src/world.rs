@@ -250,7 +250,9 @@ impl World {
             Lane::First => Topic::Registrations,
             Lane::Bulk => Topic::RegistrationsBulk,
         };
-        let shard = task.astray.map_or(task.key.shard(plan.shards), Shard);
+        let shard = task
+            .astray
+            .map_or_else(|| task.key.shard(plan.shards), Shard);
         let request = RequestId(n as u128 + 1);
         let to = TopicPartition::new(topic, shard);
         let record = Outgoing {

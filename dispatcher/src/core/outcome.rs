@@ -25,9 +25,8 @@ pub(crate) struct Verdict {
 
 /// Decides how a called leg ends.
 pub(crate) fn judge(attempt: &Attempt, reply: Reply, now: Millis, rng: &mut impl Rng) -> Verdict {
-    let clip_body = |body: Option<AnswerBody>| {
-        body.map(|body| clip_body(body, kept_of(&attempt.work.task)))
-    };
+    let clip_body =
+        |body: Option<AnswerBody>| body.map(|body| clip_body(body, kept_of(&attempt.work.task)));
     match reply {
         Reply::Status { status, body, .. } if (200..300).contains(&status) => Verdict {
             end: End::Success,

@@ -175,10 +175,7 @@ async fn an_answer_is_its_status_and_the_beginning_of_its_body() {
             Act::SayAndClose(huge),
             cut_off(answered(200, Some(&kept), None)),
         ),
-        (
-            Act::SayAndClose(whole),
-            answered(200, Some(&kept), None),
-        ),
+        (Act::SayAndClose(whole), answered(200, Some(&kept), None)),
         // The body breaks off; what the endpoint did stays done.
         (
             Act::SayAndClose(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok".to_vec()),

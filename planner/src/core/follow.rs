@@ -223,7 +223,7 @@ impl<S: Store> PlannerCore<S> {
                         let answer = needed.as_ref().and_then(answer_of);
                         let unmet = judge(need, &End { how, answer });
                         let state = unmet.as_ref().map_or(NeedState::Met, |_| NeedState::Unmet);
-                        because = unmet.or(because.take());
+                        because = because.take().or(unmet);
                         state
                     }
                     _ => NeedState::Open,

@@ -48,6 +48,8 @@ pub(super) enum Final {
     Expired,
     /// Taken back.
     Cancelled,
+    /// Ended without a call by what it needed.
+    Skipped,
 }
 
 impl Facts {
@@ -133,10 +135,11 @@ impl Facts {
                 (it.fire_id, work.task, end)
             }
             OutcomeRecord::Unplanted(it) => {
-                use schemas::outcome::UnplantedEnd::{Cancelled, Expired};
+                use schemas::outcome::UnplantedEnd::{Cancelled, Dead, Expired, NotTaken};
                 let end = match it.end {
                     Cancelled => Final::Cancelled,
                     Expired => Final::Expired,
+                    NotTaken | Dead => Final::Skipped,
                 };
                 (it.fire_id, it.task, end)
             }
