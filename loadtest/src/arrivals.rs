@@ -49,6 +49,7 @@ pub(crate) struct Arrivals {
     extent: Extent,
     ahead: Span,
     wave: u64,
+    expected_ms: u64,
     at_us: f64,
     made: u64,
 }
@@ -63,6 +64,7 @@ impl Arrivals {
             extent: settings.extent,
             ahead: settings.ahead,
             wave: settings.wave_ms.max(1),
+            expected_ms: settings.expected_ms(),
             at_us: 0.0,
             made: 0,
         }
@@ -77,7 +79,7 @@ impl Arrivals {
                 let due = at_ms + self.within(ahead);
                 (due.next_multiple_of(self.wave), true)
             }
-            Profile::Herd => (self.expected_end_ms() + ahead.min, true),
+            Profile::Herd => (self.expected_ms + ahead.min, true),
             Profile::Mixed => self.mixed(at_ms),
         }
     }
@@ -99,14 +101,6 @@ impl Arrivals {
 
     fn within(&mut self, span: Span) -> u64 {
         self.rng.random_range(span.min..=span.max)
-    }
-
-    /// When a herd is registered, give or take the root of its size.
-    fn expected_end_ms(&self) -> u64 {
-        match self.extent {
-            Extent::Tasks(tasks) => (tasks as f64 * 1_000.0 / self.rate).ceil() as u64,
-            Extent::Millis(ms) => ms,
-        }
     }
 }
 

@@ -14,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use crate::clock;
-use crate::register::{Fate, GIVE_UP_US, Ready};
+use crate::register::{Errand, Fate, GIVE_UP_US, Ready};
 
 /// A request that is not answered within this has failed.
 const LIMIT: Duration = Duration::from_secs(40);
@@ -120,10 +120,21 @@ impl Door {
         });
     }
 
+    async fn send(&self, batch: &[Ready], fate: &Fate) -> Result<Answer> {
+        match batch {
+            [only] if only.errand == Errand::Cancel => {
+                let (tenant, id) = (&fate.naming().tenant, fate.naming().id(only.number));
+                let path = format!("/v1/tasks/{tenant}/{id}");
+                self.ask(Method::DELETE, &path, Bytes::new()).await
+            }
+            _ => self.ask(Method::POST, self.tasks, body_of(batch)).await,
+        }
+    }
+
     async fn register(&self, mut batch: Vec<Ready>, fate: &Fate) {
         let began_us = clock::now_us();
         loop {
-            let asked = self.ask(Method::POST, self.tasks, body_of(&batch)).await;
+            let asked = self.send(&batch, fate).await;
             let over = clock::now_us() - began_us > GIVE_UP_US;
             let mut again = Vec::new();
             for (index, ready) in batch.drain(..).enumerate() {

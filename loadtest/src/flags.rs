@@ -67,9 +67,21 @@ pub(crate) struct Flags {
     /// Register through the bulk lane.
     #[arg(long)]
     bulk: bool,
+    /// So many further tasks a second, due 40 s ahead, each cancelled 10 s after it was registered.
+    #[arg(long, default_value_t = 0.0)]
+    cancels: f64,
+    /// Watch how far each role is behind in the log; with --via kafka.
+    #[arg(long)]
+    lag: bool,
+    /// Where lateness along the run goes, a JSON array.
+    #[arg(long)]
+    timeline: Option<PathBuf>,
     /// Tasks in one HTTP request; above 1 they go as arrays, as full as their arrival times allow.
     #[arg(long)]
     batch: Option<usize>,
+    /// Arrays wait until they are full.
+    #[arg(long)]
+    fill: bool,
     /// HTTP requests at once.
     #[arg(long, default_value_t = 64)]
     connections: usize,
@@ -150,8 +162,12 @@ pub(crate) struct Settings {
     pub(crate) doubles: Option<PathBuf>,
     pub(crate) raw: bool,
     pub(crate) commands: u64,
+    pub(crate) cancels: f64,
+    pub(crate) lag: bool,
+    pub(crate) timeline: Option<PathBuf>,
     pub(crate) bulk: bool,
     pub(crate) batch: usize,
+    pub(crate) fill: bool,
     pub(crate) connections: usize,
     pub(crate) settle: Duration,
     pub(crate) wave_ms: u64,
@@ -201,6 +217,15 @@ impl Settings {
         if flags.commands > 0 && flags.bulk {
             bail!("--commands cannot follow --bulk: order holds within one lane only");
         }
+        if !(0.0..=1e6).contains(&flags.cancels) {
+            bail!("--cancels is {}: at most 1,000,000 a second", flags.cancels);
+        }
+        if flags.cancels > 0.0 && flags.bulk {
+            bail!("--cancels cannot follow --bulk: order holds within one lane only");
+        }
+        if flags.lag && flags.via != Via::Kafka {
+            bail!("--lag needs --via kafka: it asks the brokers");
+        }
         for harm in &flags.harm {
             harm.pid(&flags.pids)?;
         }
@@ -221,8 +246,12 @@ impl Settings {
             doubles: flags.doubles,
             raw: flags.raw,
             commands: flags.commands,
+            cancels: flags.cancels,
+            lag: flags.lag,
+            timeline: flags.timeline,
             bulk: flags.bulk,
             batch: flags.batch.unwrap_or(usual.batch).clamp(1, 1_000),
+            fill: flags.fill,
             connections: flags.connections.max(1),
             settle: Duration::from_millis(flags.settle),
             wave_ms: flags.wave,
@@ -230,6 +259,22 @@ impl Settings {
             tenant: flags.tenant,
             payload: flags.payload,
         })
+    }
+
+    /// How long registering takes by the plan, ms.
+    pub(crate) fn expected_ms(&self) -> u64 {
+        match self.extent {
+            Extent::Tasks(tasks) => (tasks as f64 * 1_000.0 / self.rate).ceil() as u64,
+            Extent::Millis(ms) => ms,
+        }
+    }
+
+    /// How many tasks that makes, give or take the root of it.
+    pub(crate) fn expected_tasks(&self) -> u64 {
+        match self.extent {
+            Extent::Tasks(tasks) => tasks,
+            Extent::Millis(ms) => (ms as f64 / 1_000.0 * self.rate) as u64,
+        }
     }
 
     /// Those of a command line, for tests.

@@ -21,20 +21,22 @@
 //! Start reading at `run`; `tally` is the judge, `commands` judges answers.
 
 mod arrivals;
+mod cancels;
 mod clock;
 mod commands;
 mod door;
 mod flags;
 mod harm;
 mod kafka;
+mod lag;
 mod raw;
 mod receiver;
 mod register;
 mod report;
-mod rss;
 mod run;
 mod tally;
 mod task;
+mod watch;
 
 use std::process::ExitCode;
 

@@ -1,7 +1,7 @@
 //! Registers the plan in open loop: each arrival goes out at its time, whatever became of the others.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
@@ -13,7 +13,8 @@ use crate::door::Door;
 use crate::flags::Settings;
 use crate::kafka::Intake;
 use crate::receiver::Shared;
-use crate::task::When;
+use crate::tally::Tally;
+use crate::task::{Naming, When};
 
 /// A registration that was not acknowledged for so long is given up, microseconds. Until then it is
 /// repeated, as a client does: the same id and content is the same task.
@@ -24,8 +25,16 @@ pub(crate) const GIVE_UP_US: i64 = 60_000_000;
 pub(crate) struct Ready {
     pub(crate) number: u32,
     pub(crate) body: Bytes,
-    /// Whether a command follows, once it is acknowledged.
-    pub(crate) commanded: bool,
+    pub(crate) errand: Errand,
+}
+
+/// What is asked of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Errand {
+    Register,
+    /// Likewise; a command follows once it is acknowledged.
+    RegisterForCommand,
+    Cancel,
 }
 
 /// Where registrations go.
@@ -70,12 +79,24 @@ impl Fate {
         }
     }
 
+    pub(crate) fn tally(&self) -> MutexGuard<'_, Tally> {
+        self.shared.tally()
+    }
+
+    pub(crate) fn naming(&self) -> &Naming {
+        &self.shared.naming
+    }
+
     /// It is durable.
     pub(crate) fn accepted(&self, ready: &Ready) {
-        self.shared.tally().accepted(ready.number);
-        if ready.commanded {
-            // Nobody listens once the run is over.
-            let _ = self.follow.send(ready.number);
+        match ready.errand {
+            Errand::Register => self.tally().accepted(ready.number),
+            Errand::RegisterForCommand => {
+                self.tally().accepted(ready.number);
+                // Nobody listens once the run is over.
+                let _ = self.follow.send(ready.number);
+            }
+            Errand::Cancel => self.tally().cancelled(),
         }
         self.over();
     }
@@ -120,7 +141,9 @@ pub(crate) async fn all(
     for arrival in Arrivals::new(settings) {
         let at_us = begun_us + arrival.at_us.cast_signed();
         if at_us > clock::now_us() {
-            way.offer_all(&mut waiting, fate).await;
+            if !settings.fill {
+                way.offer_all(&mut waiting, fate).await;
+            }
             clock::sleep_until_us(at_us).await;
         }
         waiting.push(ready(begun_us, &arrival, chooser, fate));
@@ -150,11 +173,22 @@ fn ready(begun_us: i64, arrival: &Arrival, chooser: &Chooser, fate: &Fate) -> Re
     Ready {
         number,
         body: fate.shared.naming.registration(number, when),
-        commanded: chosen.is_some(),
+        errand: if chosen.is_some() {
+            Errand::RegisterForCommand
+        } else {
+            Errand::Register
+        },
     }
 }
 
 impl Way {
+    /// Offers them one by one.
+    pub(crate) async fn offer_each(&self, all: Vec<Ready>, fate: &Fate) {
+        for ready in all {
+            self.offer_all(&mut vec![ready], fate).await;
+        }
+    }
+
     async fn offer_all(&self, waiting: &mut Vec<Ready>, fate: &Fate) {
         if waiting.is_empty() {
             return;

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::commands::Verdict;
 use crate::harm::Done;
+use crate::lag::Lag;
 
 /// Everything a run found out. Times end in their unit.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -34,6 +35,11 @@ pub(crate) struct Report {
     pub(crate) retried: u64,
     /// Calls with another due time than asked for.
     pub(crate) wrong_due: u64,
+    /// Cancels acknowledged of tasks that are registered to be cancelled, and calls of such tasks.
+    pub(crate) cancelled: u64,
+    pub(crate) called_cancelled: u64,
+    /// First calls at most 50 ms late.
+    pub(crate) on_time: u64,
     /// Awaited tasks, those with a command aside, fired from the first due time to the last call.
     pub(crate) rate_per_s: f64,
     /// The same, from the first call to the last.
@@ -51,6 +57,12 @@ pub(crate) struct Report {
     pub(crate) raw_http_per_s: Option<f64>,
     /// Most resident memory by role.
     pub(crate) rss_mib: BTreeMap<String, f64>,
+    /// Processor time of watched processes over the run, by role, and of this one by its parts.
+    pub(crate) cpu_s: BTreeMap<String, f64>,
+    pub(crate) own_cpu_s: BTreeMap<String, f64>,
+    /// By role, if watched: records that it had still to read.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) lag: BTreeMap<&'static str, Lag>,
     pub(crate) harms: Vec<Done>,
     pub(crate) commands: u64,
     pub(crate) unanswered: u64,
@@ -96,7 +108,12 @@ impl Lateness {
 impl Report {
     /// Whether everything was as promised, and anything was seen at all.
     pub(crate) fn is_exact(&self) -> bool {
-        let wrong = self.lost + self.early + self.doubled + self.wrong_due + self.false_answers;
+        let wrong = self.lost
+            + self.early
+            + self.doubled
+            + self.wrong_due
+            + self.false_answers
+            + self.called_cancelled;
         let answered = self.commands == 0 || self.unanswered < self.commands;
         wrong == 0 && self.registered > 0 && answered
     }
@@ -143,12 +160,7 @@ impl Report {
         );
         out.put("lateness, ms", quantiles);
         self.put_commands(&mut out);
-        for (role, mib) in &self.rss_mib {
-            out.put(
-                &format!("memory of {role}"),
-                format!("{mib:.0} MiB at most"),
-            );
-        }
+        self.put_costs(&mut out);
         let verdict = format!("{} {} {}", self.lost, self.early, self.doubled);
         out.put("lost early doubled", verdict);
         for done in &self.harms {
@@ -184,6 +196,32 @@ impl Report {
             "behind the plan",
             format!("{:.1} ms at worst", self.behind_ms_max),
         );
+    }
+
+    fn put_costs(&self, out: &mut Lines) {
+        for (role, mib) in &self.rss_mib {
+            out.put(
+                &format!("memory of {role}"),
+                format!("{mib:.0} MiB at most"),
+            );
+        }
+        let tasks = self.registered.max(1) as f64;
+        let own = self
+            .own_cpu_s
+            .iter()
+            .map(|(part, s)| (format!("load: {part}"), s));
+        let watched = self.cpu_s.iter().map(|(role, s)| (role.clone(), s));
+        for (of, seconds) in watched.chain(own) {
+            let each = seconds * 1e6 / tasks;
+            out.put(&format!("processor, {of}"), format!("{each:.1} us a task"));
+        }
+        for (role, lag) in &self.lag {
+            let told = format!(
+                "{} at most, {:.0} early, {:.0} late, {} at the end",
+                lag.max, lag.early_mean, lag.late_mean, lag.end
+            );
+            out.put(&format!("lag of {role}"), told);
+        }
     }
 
     fn put_commands(&self, out: &mut Lines) {

@@ -10,20 +10,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::arrivals::Extent;
+use crate::cancels;
 use crate::clock;
 use crate::commands::{Chooser, Trials};
 use crate::door::Door;
 use crate::flags::{Settings, Via};
 use crate::harm::{Done, Harm};
 use crate::kafka::Intake;
+use crate::lag::Watching;
 use crate::raw;
 use crate::receiver::{Bound, Shared};
 use crate::register::{self, Fate, Progress, Way};
 use crate::report::{Lateness, Report};
-use crate::rss::Watch;
-use crate::tally::{Doubled, Tally};
+use crate::tally::{Doubled, Step, Tally};
 use crate::task::Naming;
+use crate::watch::{self, Watch};
 
 /// From the start to the first arrival: connections are opened in it.
 const HEAD_START_US: i64 = 200_000;
@@ -41,7 +42,8 @@ struct Run {
     shared: Arc<Shared>,
     progress: Arc<Progress>,
     trials: Arc<Trials>,
-    memory: Watch,
+    watch: Watch,
+    lag: Option<Watching>,
     begun_us: i64,
 }
 
@@ -101,12 +103,23 @@ async fn measure(settings: Settings) -> Result<Report> {
         // `way` stays here until the end: what it sent is still under way when all was offered.
         let (settings, way) = (settings.clone(), way.clone());
         tokio::spawn(async move {
-            register::all(&settings, begun_us, &chooser, &way, &fate).await;
+            let end_us = begun_us + settings.expected_ms().cast_signed() * 1_000;
+            let own = register::all(&settings, begun_us, &chooser, &way, &fate);
+            if settings.cancels > 0.0 {
+                let doomed = cancels::run(&settings, begun_us, end_us, &way, &fate);
+                tokio::join!(own, doomed);
+            } else {
+                own.await;
+            }
         })
     };
     let harming = start_harm(&settings, begun_us)?;
     let mut run = Run {
-        memory: Watch::new(&settings.pids),
+        watch: Watch::new(&settings.pids),
+        lag: settings
+            .lag
+            .then(|| Watching::start(&settings))
+            .transpose()?,
         settings,
         shared,
         progress,
@@ -119,12 +132,17 @@ async fn measure(settings: Settings) -> Result<Report> {
     }
     drop(way);
     let mut report = run.report(end_us);
+    if let Some(lag) = run.lag.take() {
+        let last_ack = run.progress.last_us.load(Ordering::Relaxed);
+        report.lag = lag.stop(begun_us, last_ack);
+    }
     report.harms = harm_done(harming).await?;
     report.doubled_at_harm = run.doubled_at(&report.harms);
     if run.settings.raw {
         report.raw_http_per_s = Some(raw::rate(bound.address, &run.shared.naming).await?);
     }
     run.write_doubles()?;
+    run.write_timeline()?;
     Ok(report)
 }
 
@@ -168,12 +186,13 @@ impl Run {
         let mut whole_since: Option<Instant> = None;
         loop {
             tokio::time::sleep(LOOK).await;
-            self.memory.look();
+            self.watch.look();
             self.show(&bar);
             let now_us = clock::now_us();
             let registered =
                 registering.is_finished() && self.progress.open.load(Ordering::Acquire) == 0;
-            if registered && self.is_whole(now_us) {
+            let drained = self.lag.as_ref().is_none_or(Watching::is_drained);
+            if registered && drained && self.is_whole(now_us) {
                 let since = *whole_since.get_or_insert_with(Instant::now);
                 if since.elapsed() >= LINGER {
                     break;
@@ -219,12 +238,8 @@ impl Run {
     }
 
     fn bar(&self) -> ProgressBar {
-        let total = match self.settings.extent {
-            Extent::Tasks(tasks) => tasks,
-            Extent::Millis(ms) => (ms as f64 / 1_000.0 * self.settings.rate) as u64,
-        };
         // Draws on standard error, and only where that is a terminal.
-        let bar = ProgressBar::new(total);
+        let bar = ProgressBar::new(self.settings.expected_tasks());
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {msg}") {
             bar.set_style(style);
         }
@@ -264,6 +279,13 @@ impl Run {
             doubled: counts.doubled,
             retried: counts.retried,
             wrong_due: counts.wrong_due,
+            cancelled: counts.cancelled,
+            called_cancelled: counts.called_cancelled,
+            on_time: tally
+                .timeline()
+                .steps()
+                .map(|step| u64::from(step.on_time))
+                .sum(),
             rate_per_s: per_second(counts.awaited_fired, fired_span),
             drain_per_s: per_second(counts.awaited_fired, drain_span),
             register_rate_per_s: per_second(counts.accepted, last_ack - self.begun_us),
@@ -274,7 +296,9 @@ impl Run {
                 .span_us()
                 .zip(first_due)
                 .map(|((first, _), due)| (first - due) as f64 / 1e3),
-            rss_mib: self.memory.most().clone(),
+            rss_mib: self.watch.most().clone(),
+            cpu_s: self.watch.processor_s(),
+            own_cpu_s: watch::own_processor_s(),
             lost_ids: missing
                 .iter()
                 .take(LOST_TOLD)
@@ -298,6 +322,15 @@ impl Run {
             })
         };
         tally.doubles().iter().filter(explained).count() as u64
+    }
+
+    fn write_timeline(&self) -> Result<()> {
+        let Some(path) = &self.settings.timeline else {
+            return Ok(());
+        };
+        let steps: Vec<Step> = self.shared.tally().timeline().steps().collect();
+        let text = serde_json::to_string(&steps)?;
+        std::fs::write(path, text + "\n").with_context(|| format!("write `{}`", path.display()))
     }
 
     fn write_doubles(&self) -> Result<()> {

@@ -3,10 +3,14 @@
 //! Pure. Tasks are numbers from 0, so that millions of them are a few flat arrays: 21 bytes a task.
 //! What happens to few (further attempts, doubles, calls of commanded tasks) is kept in maps beside.
 
+mod timeline;
+
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
 use serde::Serialize;
+
+pub(crate) use self::timeline::{Step, Timeline};
 
 /// Doubled calls of which all is kept; beyond it they are only counted.
 const DOUBLES_KEPT: usize = 100_000;
@@ -16,6 +20,7 @@ const REFUSED: u8 = 2;
 const FIRED: u8 = 4;
 const AWAITED: u8 = 8;
 const COMMANDED: u8 = 16;
+const DOOMED: u8 = 32;
 /// Of what is waited for, what has come.
 const CAME: u8 = ACCEPTED | AWAITED | FIRED;
 
@@ -84,6 +89,10 @@ pub(crate) struct Counts {
     pub(crate) wrong_due: u64,
     /// Calls of tasks that are not of this run.
     pub(crate) foreign: u64,
+    /// Cancels that were acknowledged, of tasks that are registered to be cancelled.
+    pub(crate) cancelled: u64,
+    /// Calls of such tasks: there must be none.
+    pub(crate) called_cancelled: u64,
 }
 
 /// The judge.
@@ -100,6 +109,7 @@ pub(crate) struct Tally {
     doubles: Vec<Doubled>,
     counts: Counts,
     lateness_us: Histogram<u64>,
+    timeline: Timeline,
     /// First and last first call of tasks without a command.
     span_us: Option<(i64, i64)>,
     last_call_us: i64,
@@ -121,6 +131,7 @@ impl Tally {
             doubles: Vec::new(),
             counts: Counts::default(),
             lateness_us: histogram(),
+            timeline: Timeline::default(),
             span_us: None,
             last_call_us: begun_us,
             first_due: i64::MAX,
@@ -148,6 +159,18 @@ impl Tally {
         self.first_at.push(0);
         self.counts.planned += 1;
         number
+    }
+
+    /// A task that is registered to be cancelled long before it is due; its number.
+    pub(crate) fn doom(&mut self, due: i64) -> u32 {
+        let number = self.plan(due, false, false);
+        self.state[number as usize] |= DOOMED;
+        number
+    }
+
+    /// The cancel of a doomed task was acknowledged.
+    pub(crate) fn cancelled(&mut self) {
+        self.counts.cancelled += 1;
     }
 
     /// The log or the door acknowledged it.
@@ -182,6 +205,7 @@ impl Tally {
         self.counts.calls += 1;
         self.last_call_us = self.last_call_us.max(call.at_us);
         let commanded = self.state[index] & COMMANDED != 0;
+        self.counts.called_cancelled += u64::from(self.state[index] & DOOMED != 0);
         if let Some(seen) = self.commanded.get_mut(&call.number) {
             seen.push(Seen {
                 due: call.due,
@@ -210,8 +234,9 @@ impl Tally {
             let (first, last) = self.span_us.unwrap_or((call.at_us, call.at_us));
             self.span_us = Some((first.min(call.at_us), last.max(call.at_us)));
             self.counts.awaited_fired += u64::from(self.state[index] & CAME == CAME);
-            let late = (call.at_us - due * 1_000).max(0).cast_unsigned();
-            self.lateness_us.saturating_record(late);
+            let late = (call.at_us - due * 1_000).max(0);
+            self.lateness_us.saturating_record(late.cast_unsigned());
+            self.timeline.note(due - self.begun_us / 1_000, late);
         }
     }
 
@@ -262,6 +287,11 @@ impl Tally {
     /// How late first calls came, microseconds.
     pub(crate) fn lateness_us(&self) -> &Histogram<u64> {
         &self.lateness_us
+    }
+
+    /// How late first calls came, along the run.
+    pub(crate) fn timeline(&self) -> &Timeline {
+        &self.timeline
     }
 
     pub(crate) fn doubles(&self) -> &[Doubled] {

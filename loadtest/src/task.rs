@@ -65,6 +65,12 @@ impl Naming {
         );
         out.into()
     }
+
+    /// The cancel of one task, as a record.
+    pub(crate) fn cancel(&self, number: u32) -> Bytes {
+        let (tenant, id) = (&self.tenant, self.id(number));
+        format!("{{\"op\":\"cancel\",\"tenant\":\"{tenant}\",\"id\":\"{id}\"}}").into()
+    }
 }
 
 #[cfg(test)]
@@ -85,6 +91,8 @@ mod tests {
             assert_eq!(Some(read.task.clone()), naming.key(7));
             assert_eq!(naming.number(&read.task.to_string()), Some(7));
         }
+        let cancel = schemas::Registration::parse(&naming.cancel(7)).expect("a cancel");
+        assert_eq!(Some(cancel.task), naming.key(7));
         for other in ["load/1f-b-7", "loud/1f-a-7", "load/1f-a-x", "load/1f-a"] {
             assert_eq!(naming.number(other), None, "{other}");
         }

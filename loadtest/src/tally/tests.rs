@@ -84,3 +84,17 @@ fn calls_with_another_due_time_and_of_other_runs_are_counted_apart() {
     let counts = tally.counts();
     assert_eq!((counts.foreign, counts.wrong_due, counts.fired), (1, 1, 1));
 }
+
+#[test]
+fn a_call_of_a_cancelled_task_is_counted_as_such_and_its_silence_is_no_loss() {
+    let mut tally = tally(0);
+    let (silent, called) = (tally.doom(1_000), tally.doom(1_000));
+    for number in [silent, called] {
+        tally.accepted(number);
+        tally.cancelled();
+    }
+    tally.called(&call(called, "a", 1, 1_000_500));
+    let counts = tally.counts();
+    assert_eq!((counts.cancelled, counts.called_cancelled), (2, 1));
+    assert_eq!(tally.missing().count(), 0);
+}
