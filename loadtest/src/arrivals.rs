@@ -74,7 +74,9 @@ impl Arrivals {
         let ahead = self.ahead;
         match self.profile {
             Profile::Steady | Profile::Short => (at_ms + self.within(ahead), true),
-            Profile::Far => (at_ms + self.within(ahead), false),
+            Profile::Far | Profile::RawLog | Profile::RawHttp => {
+                (at_ms + self.within(ahead), false)
+            }
             Profile::Burst => {
                 let due = at_ms + self.within(ahead);
                 (due.next_multiple_of(self.wave), true)

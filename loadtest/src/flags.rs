@@ -1,14 +1,18 @@
 //! The flags, as typed and as used.
 
+mod profile;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 
 use crate::arrivals::Extent;
 use crate::harm::Harm;
+
+pub(crate) use self::profile::{Profile, Via};
 
 /// How late is Tidewheel, under load? Exits 0 only if nothing was lost, early or doubled.
 #[derive(Debug, Parser)]
@@ -31,7 +35,7 @@ pub(crate) struct Flags {
     /// How far ahead tasks are due, such as 2s..60s; a herd takes the first.
     #[arg(long)]
     ahead: Option<Span>,
-    /// URL of the door, or host:port of brokers; loopback only.
+    /// URL of the door, host:port of brokers (loopback only), or a directory.
     #[arg(long)]
     target: Option<String>,
     /// URL of the door for --commands, where registrations go by Kafka.
@@ -102,32 +106,6 @@ pub(crate) struct Flags {
     payload: usize,
 }
 
-/// What kind of load.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Profile {
-    /// Registered evenly, due anywhere in --ahead.
-    Steady,
-    /// Registered ahead, all due at one millisecond.
-    Herd,
-    /// Registered evenly, due in waves.
-    Burst,
-    /// Due far away: registered only, no call is awaited.
-    Far,
-    /// Steady, short, whole seconds and far together.
-    Mixed,
-    /// Due 200 ms to 1 s ahead.
-    Short,
-}
-
-/// The way registrations go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Via {
-    /// As records of the registrations topic.
-    Kafka,
-    /// Through the HTTP door.
-    Http,
-}
-
 /// A range of durations, ms, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Span {
@@ -176,14 +154,6 @@ pub(crate) struct Settings {
     pub(crate) payload: usize,
 }
 
-/// What a profile is unless told otherwise.
-struct Usual {
-    rate: f64,
-    extent: Extent,
-    ahead: Span,
-    batch: usize,
-}
-
 impl Settings {
     /// Checks the flags and fills in what the profile knows.
     ///
@@ -206,10 +176,16 @@ impl Settings {
         let target = target.trim_end_matches('/').to_owned();
         let door = match flags.via {
             Via::Http => Some(target.clone()),
-            Via::Kafka => flags.door.map(|door| door.trim_end_matches('/').to_owned()),
+            Via::Kafka | Via::Embedded => {
+                flags.door.map(|door| door.trim_end_matches('/').to_owned())
+            }
         };
-        for address in target.split(',').chain(door.as_deref()) {
-            ensure_loopback(address)?;
+        if flags.via != Via::Embedded {
+            for address in target.split(',').chain(door.as_deref()) {
+                ensure_loopback(address)?;
+            }
+        } else if flags.profile != Profile::RawLog {
+            bail!("--via embedded is for raw-log only: a directory has one owner");
         }
         if flags.commands > 0 && door.is_none() {
             bail!("--commands needs --door: they go by HTTP");
@@ -283,57 +259,6 @@ impl Settings {
         let words = ["tidewheel-load"].iter().chain(words);
         let flags = Flags::try_parse_from(words).expect("good flags");
         Self::from_flags(flags).expect("good settings")
-    }
-}
-
-impl Profile {
-    fn usual(self) -> Usual {
-        const DAY: u64 = 86_400_000;
-        let of = |rate, extent, (min, max), batch| Usual {
-            rate,
-            extent,
-            ahead: Span { min, max },
-            batch,
-        };
-        let (tasks, minute) = (Extent::Tasks(100_000), Extent::Millis(60_000));
-        match self {
-            Self::Steady => of(1_000.0, minute, (2_000, 60_000), 1),
-            // Planned long before it is due: what is measured is the herd, not its registration.
-            Self::Herd => of(5_000.0, tasks, (20_000, 20_000), 100),
-            Self::Burst => of(1_000.0, minute, (5_000, 60_000), 1),
-            Self::Far => of(5_000.0, tasks, (DAY, 40 * DAY), 100),
-            Self::Mixed => of(500.0, minute, (2_000, 60_000), 1),
-            Self::Short => of(500.0, Extent::Millis(30_000), (200, 1_000), 1),
-        }
-    }
-
-    /// As typed.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Steady => "steady",
-            Self::Herd => "herd",
-            Self::Burst => "burst",
-            Self::Far => "far",
-            Self::Mixed => "mixed",
-            Self::Short => "short",
-        }
-    }
-}
-
-impl Via {
-    fn target(self) -> &'static str {
-        match self {
-            Self::Kafka => "127.0.0.1:9092",
-            Self::Http => "http://127.0.0.1:7800",
-        }
-    }
-
-    /// As typed.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Kafka => "kafka",
-            Self::Http => "http",
-        }
     }
 }
 

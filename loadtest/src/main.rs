@@ -18,6 +18,9 @@
 //! - `--harm` kills or stops processes named by `--pids` while the load runs; starting them again is for
 //!   whoever started them. `doubled_at_harm` tells how many doubled calls a harm explains.
 //!
+//! `raw-log` and `raw-http` put no load on Tidewheel: they tell what the machine could do at best, with the
+//! same log client and the same receiver.
+//!
 //! Start reading at `run`; `tally` is the judge, `commands` judges answers.
 
 mod arrivals;
@@ -30,6 +33,7 @@ mod harm;
 mod kafka;
 mod lag;
 mod raw;
+mod raw_log;
 mod receiver;
 mod register;
 mod report;
@@ -44,13 +48,21 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let flags = flags::Flags::parse();
-    let told = flags::Settings::from_flags(flags).and_then(run::run);
-    match told {
-        Ok(report) if report.is_exact() => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
+    match flags::Settings::from_flags(flags).and_then(measure) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Whether everything was as promised.
+fn measure(settings: flags::Settings) -> anyhow::Result<bool> {
+    match settings.profile {
+        flags::Profile::RawLog => raw_log::run(&settings).map(|()| true),
+        flags::Profile::RawHttp => run::raw_http(&settings).map(|()| true),
+        _ => run::run(settings).map(|report| report.is_exact()),
     }
 }

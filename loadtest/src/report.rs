@@ -18,6 +18,8 @@ pub(crate) struct Report {
     pub(crate) profile: &'static str,
     pub(crate) via: &'static str,
     pub(crate) seed: u64,
+    /// When the run began, epoch ms; its timeline counts from here.
+    pub(crate) begun_ms: i64,
     /// Tasks that the plan offered.
     pub(crate) offered: u64,
     /// Tasks that the log or the door acknowledged.

@@ -78,6 +78,38 @@ pub(crate) fn run(settings: Settings) -> Result<Report> {
     Ok(report)
 }
 
+/// What a plain client and the receiver do together, with nothing of Tidewheel between.
+///
+/// # Errors
+/// What kept it from running.
+pub(crate) fn raw_http(settings: &Settings) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start a runtime")?;
+    let per_s = runtime.block_on(async {
+        let bound = Bound::new()?;
+        let naming = Naming {
+            tenant: settings.tenant.clone(),
+            run: "raw".to_owned(),
+            url: String::new(),
+            pad: "x".repeat(settings.payload),
+        };
+        let shared = Arc::new(Shared::new(naming, Tally::new(clock::now_us())));
+        bound.serve(settings.receivers, &shared)?;
+        raw::rate(bound.address, &shared.naming).await
+    })?;
+    let told =
+        serde_json::json!({ "raw_http_per_s": per_s, "own_cpu_s": watch::own_processor_s() });
+    println!("raw HTTP               {per_s:.0}/s");
+    match &settings.json {
+        Some(path) => std::fs::write(path, format!("{told:#}\n"))
+            .with_context(|| format!("write `{}`", path.display())),
+        None => Ok(()),
+    }
+}
+
 async fn measure(settings: Settings) -> Result<Report> {
     let bound = Bound::new()?;
     let begun_us = (clock::now_us() + HEAD_START_US) / 1_000 * 1_000;
@@ -270,6 +302,7 @@ impl Run {
             profile: self.settings.profile.name(),
             via: self.settings.via.name(),
             seed: self.settings.seed,
+            begun_ms: self.begun_us / 1_000,
             offered: counts.planned,
             registered: counts.accepted,
             refused: counts.refused,

@@ -27,11 +27,23 @@ pub(crate) struct Deployment {
     /// Configuration, logs, journals and local stores.
     pub dir: PathBuf,
     pub workers: Vec<Worker>,
+    /// Options that the harness does not write itself: environment of every process.
+    options: Vec<(String, String)>,
 }
 
 impl Deployment {
     /// Creates topics and database, and starts nothing yet.
     pub(crate) fn prepare(program: &Path, services: &Services, name: &str) -> Result<Self> {
+        Self::prepare_with(program, services, name, &[])
+    }
+
+    /// Likewise, with further options: `("TIDEWHEEL__LOG__KEEP_WINDOW", "1m")`.
+    pub(crate) fn prepare_with(
+        program: &Path,
+        services: &Services,
+        name: &str,
+        options: &[(&str, &str)],
+    ) -> Result<Self> {
         let name = format!("{name}-{}", std::process::id());
         let dir = repo::root()
             .join("target")
@@ -46,6 +58,10 @@ impl Deployment {
             prefix: format!("{name}."),
             dir: repo::dir(dir)?,
             workers: Vec::new(),
+            options: options
+                .iter()
+                .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+                .collect(),
         };
         let database = deployment.database();
         mysql::query(
@@ -94,6 +110,7 @@ impl Deployment {
         server
             .args(["server", "--role", roles, "--config"])
             .arg(config)
+            .envs(self.options.iter().cloned())
             .current_dir(&self.dir);
         Worker::start(name, roles, http, server, &self.dir)
     }
@@ -169,6 +186,22 @@ impl Deployment {
         )
     }
 
+    /// Every process that has a part in it, for who watches memory and processor: `role=pid`.
+    pub(crate) fn watched(&self) -> Vec<(String, u32)> {
+        let workers = self.workers.iter().map(|w| (w.roles.clone(), w.pid()));
+        let services = [("kafka", &self.kafka), ("mariadb", &self.mysql)];
+        let services = services.into_iter().flat_map(|(name, service)| {
+            let processes = service.processes.iter();
+            processes.map(move |process| (name.to_owned(), process.pid))
+        });
+        workers.chain(services).collect()
+    }
+
+    /// Where the brokers keep their data.
+    pub(crate) fn kafka_data(&self) -> &Path {
+        &self.kafka.data
+    }
+
     fn clean_up(&mut self) -> Result<()> {
         // Drained processes leave their groups at once; it is the end of the run either way.
         self.workers.clear();
@@ -234,6 +267,11 @@ impl Dev {
         self.worker.kill()?;
         self.worker = Self::spawn(&self.program, &self.dir, self.worker.http)?;
         Ok(())
+    }
+
+    /// Its process, for who watches memory and processor.
+    pub(crate) fn watched(&self) -> Vec<(String, u32)> {
+        vec![("dev".to_owned(), self.worker.pid())]
     }
 
     /// Where its dispatcher notes the calls it begins.

@@ -18,9 +18,10 @@ pub(crate) fn services_dir() -> Result<PathBuf> {
     dir(root().join("target").join("services"))
 }
 
-/// Where cargo puts what it builds.
+/// Where cargo puts what it builds: we start it in the root, so a relative path counts from there.
 pub(crate) fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    let told = std::env::var_os("CARGO_TARGET_DIR");
+    root().join(told.map_or_else(|| PathBuf::from("target"), PathBuf::from))
 }
 
 /// Creates `path` with its parents and returns it.
@@ -41,8 +42,15 @@ pub(crate) fn cargo() -> Command {
     command(&std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned()))
 }
 
-/// The commit of the checkout, with `-dirty` behind it when tracked files differ from it.
+/// The commit of the checkout.
 pub(crate) fn commit() -> String {
-    sys::capture(command("git").args(["describe", "--always", "--abbrev=12", "--dirty"]))
+    sys::capture(command("git").args(["rev-parse", "--short=12", "HEAD"]))
         .unwrap_or_else(|_| "unknown".to_owned())
+}
+
+/// Whether the checkout differs from its commit, files that git does not know included. True where
+/// git cannot tell.
+pub(crate) fn is_dirty() -> bool {
+    sys::capture(command("git").args(["status", "--porcelain"]))
+        .map_or(true, |text| !text.is_empty())
 }

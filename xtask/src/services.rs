@@ -116,7 +116,7 @@ impl Services {
     /// Finds them up or brings them up, on other ports when the usual ones are taken.
     pub(crate) fn up(keep: bool) -> Result<Self> {
         let mut started = Started(Vec::new());
-        let port = usable_port("kafka", kafka::DEFAULT_PORT)?;
+        let port = usable_port("kafka", wished_port("KAFKA", kafka::DEFAULT_PORT)?)?;
         let args = kafka::UpArgs {
             port,
             ..kafka::UpArgs::default()
@@ -125,7 +125,7 @@ impl Services {
         if new && !keep {
             started.0.push(kafka.clone());
         }
-        let port = usable_port("mysql", mysql::DEFAULT_PORT)?;
+        let port = usable_port("mysql", wished_port("MYSQL", mysql::DEFAULT_PORT)?)?;
         let (mysql, new) = mysql::up(port).context("bring up mariadb")?;
         if new && !keep {
             started.0.push(mysql.clone());
@@ -156,6 +156,17 @@ impl Drop for Started {
                 eprintln!("error: {error:#}");
             }
         }
+    }
+}
+
+/// `TIDEWHEEL_KAFKA_PORT` or `TIDEWHEEL_MYSQL_PORT`, so that two checkouts can work beside each other.
+fn wished_port(kind: &str, usual: u16) -> Result<u16> {
+    let name = format!("TIDEWHEEL_{kind}_PORT");
+    match std::env::var(&name) {
+        Ok(text) => text
+            .parse()
+            .with_context(|| format!("{name} is `{text}`, not a port")),
+        Err(_) => Ok(usual),
     }
 }
 

@@ -16,6 +16,7 @@ mod pending;
 mod readme;
 mod report;
 mod simulator;
+mod speed;
 mod steady;
 mod tasks;
 mod timing;
@@ -37,6 +38,15 @@ pub(crate) struct ShowArgs {
     /// Take `tidewheel` and `tidewheel-load` from this directory instead of building them
     #[arg(long)]
     pub programs: Option<PathBuf>,
+    /// Shorter and smaller runs: for work on the claims themselves; speed claims only
+    #[arg(long)]
+    pub quick: bool,
+    /// Tasks a second, in place of looking for the most: speed.1, speed.2, speed.3, speed.10
+    #[arg(long)]
+    pub rate: Option<f64>,
+    /// How many tasks are pending, such as 1000000,10000000: speed.7, speed.8
+    #[arg(long, value_delimiter = ',')]
+    pub pending: Vec<u64>,
 }
 
 /// One claim.
@@ -46,7 +56,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-const CLAIMS: [Claim; 13] = [
+static CLAIMS: [Claim; 13] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -117,14 +127,13 @@ const CLAIMS: [Claim; 13] = [
 pub(crate) fn run(args: &ShowArgs) -> Result<()> {
     match args.name.as_str() {
         "list" => {
-            for claim in CLAIMS {
+            for claim in claims() {
                 println!("{:8} {}", claim.name, claim.text);
             }
             Ok(())
         }
         "all" => {
-            let missed: Vec<&str> = CLAIMS
-                .iter()
+            let missed: Vec<&str> = claims()
                 .filter(|claim| {
                     show(claim, args)
                         .inspect_err(|e| eprintln!("error: {e:#}"))
@@ -138,7 +147,7 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
             Ok(())
         }
         name => {
-            let claim = CLAIMS.iter().find(|claim| claim.name == name);
+            let claim = claims().find(|claim| claim.name == name);
             show(
                 claim.with_context(|| format!("no claim `{name}`; see `show list`"))?,
                 args,
@@ -147,13 +156,17 @@ pub(crate) fn run(args: &ShowArgs) -> Result<()> {
     }
 }
 
+fn claims() -> impl Iterator<Item = &'static Claim> {
+    CLAIMS.iter().chain(&speed::CLAIMS)
+}
+
 fn show(claim: &Claim, args: &ShowArgs) -> Result<()> {
     println!("{}: {}", claim.name, claim.text);
     let begun = Instant::now();
     let mut report = Report::default();
     let result = (claim.show)(args, &mut report);
     // What was measured before an error is worth keeping too.
-    let path = report.write(claim.name, claim.text, args.debug, begun.elapsed(), &result)?;
+    let path = report.write(claim.name, claim.text, args, begun.elapsed(), &result)?;
     report.print();
     println!(
         "{:.1} min, written to {}",

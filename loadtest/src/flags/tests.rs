@@ -57,3 +57,16 @@ fn loads_go_to_this_machine_only() {
         assert_eq!(settings(words).is_ok(), good, "{words}");
     }
 }
+
+#[test]
+fn a_directory_is_for_the_raw_log_alone_and_a_lag_for_brokers() {
+    for (words, good) in [
+        ("raw-log --via embedded --target /tmp/x", true),
+        ("steady --via embedded --target /tmp/x", false),
+        ("steady --via kafka --lag", true),
+        ("steady --via http --lag", false),
+        ("steady --cancels 100 --bulk", false),
+    ] {
+        assert_eq!(settings(words).is_ok(), good, "{words}");
+    }
+}

@@ -47,6 +47,16 @@ pub(crate) fn request(
     parse(&answer).with_context(asked)
 }
 
+/// The sum of all lines of one metric in Prometheus's text, whatever their labels.
+pub(crate) fn metric(text: &str, name: &str) -> f64 {
+    let of = |line: &str| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let is_it = series.split('{').next() == Some(name);
+        is_it.then(|| value.parse::<f64>().ok()).flatten()
+    };
+    text.lines().filter_map(of).sum()
+}
+
 fn parse(answer: &[u8]) -> Result<Answer> {
     let text = String::from_utf8_lossy(answer);
     let (head, body) = text
@@ -88,6 +98,12 @@ fn dechunk(mut body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels() {
+        let text = "# HELP a_total x\na_total{shard=\"0\"} 2\na_total{shard=\"1\"} 3.5\na_total_b 9\nb 1\n";
+        assert_eq!(metric(text, "a_total"), 5.5);
+    }
 
     #[test]
     fn answers_are_read_whole_or_in_chunks() {

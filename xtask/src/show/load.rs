@@ -4,6 +4,7 @@ use super::report::{Aim, Report};
 use crate::{repo, sys};
 use anyhow::{Context, Result};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
@@ -31,6 +32,51 @@ pub(crate) struct Seen {
     /// How far the load program was behind its own plan at worst.
     pub behind_ms_max: f64,
     pub raw_http_per_s: Option<f64>,
+    /// When the run began, epoch ms.
+    #[serde(default)]
+    pub begun_ms: i64,
+    #[serde(default)]
+    pub register_rate_per_s: f64,
+    /// First call behind the first due time.
+    #[serde(default)]
+    pub first_call_ms: Option<f64>,
+    #[serde(default)]
+    pub cancelled: u64,
+    #[serde(default)]
+    pub called_cancelled: u64,
+    /// Processor time of watched processes, and of the load program by its parts, seconds.
+    #[serde(default)]
+    pub cpu_s: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub own_cpu_s: BTreeMap<String, f64>,
+    #[serde(default)]
+    pub lag: BTreeMap<String, Lag>,
+    #[serde(default)]
+    pub seconds: f64,
+    /// Lateness along the run.
+    #[serde(skip)]
+    pub timeline: Vec<Step>,
+}
+
+/// What one role had still to read, records.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+pub(crate) struct Lag {
+    pub max: i64,
+    /// In the second and in the last quarter of the time of registering.
+    pub early_mean: f64,
+    pub late_mean: f64,
+    pub end: i64,
+}
+
+/// Calls of tasks that were due in one tenth of a second.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(crate) struct Step {
+    /// Of due times, ms behind the start.
+    pub at_ms: i64,
+    pub fired: u32,
+    /// At most 50 ms late.
+    pub on_time: u32,
+    pub mean_ms: f64,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -47,26 +93,36 @@ pub(crate) struct Lateness {
 
 /// Runs `program ARGS --json FILE` and reads what it saw; a run that lost something still tells.
 pub(crate) fn run(program: &Path, name: &str, args: &[String]) -> Result<Seen> {
-    let json = repo::dir(repo::root().join("target/show"))?.join(format!("load-{name}.json"));
-    if json.exists() {
-        std::fs::remove_file(&json)?;
+    let dir = repo::dir(repo::root().join("target/show"))?;
+    let json = dir.join(format!("load-{name}.json"));
+    let timeline = dir.join(format!("timeline-{name}.json"));
+    for old in [&json, &timeline] {
+        if old.exists() {
+            std::fs::remove_file(old)?;
+        }
     }
     let mut command = Command::new(program);
     command
         .current_dir(repo::root())
         .args(args)
         .arg("--json")
-        .arg(&json);
-    let result = sys::run(&mut command);
-    match std::fs::read(&json) {
-        Ok(bytes) => {
-            serde_json::from_slice(&bytes).with_context(|| format!("read `{}`", json.display()))
-        }
-        Err(error) => {
-            result?;
-            Err(error).with_context(|| format!("read `{}`", json.display()))
-        }
+        .arg(&json)
+        .arg("--timeline")
+        .arg(&timeline);
+    // A run that found something wrong ends with an error, and has written what it saw.
+    if let Err(error) = sys::run(&mut command)
+        && !json.exists()
+    {
+        return Err(error);
     }
+    let mut seen: Seen = read(&json)?;
+    seen.timeline = read(&timeline)?;
+    Ok(seen)
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let read = || anyhow::Ok(serde_json::from_slice(&std::fs::read(path)?)?);
+    read().with_context(|| format!("read `{}`", path.display()))
 }
 
 impl Seen {

@@ -1,8 +1,10 @@
 //! Figures, their aims, and the table and file that keep them.
 
+use super::ShowArgs;
 use crate::{repo, sys};
 use anyhow::{Context, Result};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
@@ -41,7 +43,7 @@ impl fmt::Display for Aim {
 }
 
 /// One measured thing.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Figure {
     pub name: String,
     pub value: f64,
@@ -63,10 +65,16 @@ struct Written<'a> {
     name: &'a str,
     claim: &'a str,
     commit: String,
+    /// Whether the checkout differed from that commit.
+    dirty: bool,
     date: String,
     machine: Machine,
     /// `release`, or `debug` when the figures prove nothing about speed.
     build: &'a str,
+    /// `full`, or `quick` when runs were shorter than the claim asks for.
+    scale: &'a str,
+    /// Where the programs were taken from, if not built here.
+    programs: Option<String>,
     minutes: f64,
     pass: bool,
     error: Option<String>,
@@ -99,6 +107,12 @@ impl Report {
     /// A fact that is no number: a list of cases, a hash.
     pub(crate) fn note(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
+    }
+
+    /// A figure by its name.
+    pub(crate) fn value(&self, name: &str) -> Option<f64> {
+        let found = self.figures.iter().find(|figure| figure.name == name);
+        found.map(|figure| figure.value)
     }
 
     /// The first figure that misses its aim.
@@ -139,7 +153,7 @@ impl Report {
         &self,
         name: &str,
         claim: &str,
-        debug: bool,
+        args: &ShowArgs,
         took: Duration,
         result: &Result<()>,
     ) -> Result<PathBuf> {
@@ -149,9 +163,12 @@ impl Report {
             name,
             claim,
             commit: repo::commit(),
+            dirty: repo::is_dirty(),
             date: sys::capture(Command::new("date").args(["-u", "+%Y-%m-%dT%H:%M:%SZ"]))?,
             machine: machine(),
-            build: if debug { "debug" } else { "release" },
+            build: if args.debug { "debug" } else { "release" },
+            scale: if args.quick { "quick" } else { "full" },
+            programs: args.programs.as_ref().map(|dir| dir.display().to_string()),
             minutes: took.as_secs_f64() / 60.0,
             pass: result.is_ok() && self.missed().is_none(),
             error: result.as_ref().err().map(|error| format!("{error:#}")),
@@ -162,6 +179,26 @@ impl Report {
             .with_context(|| format!("write `{}`", path.display()))?;
         Ok(path)
     }
+}
+
+/// What an earlier run of a claim found in this checkout, by the names of its figures; none where it
+/// was not run, or not in full.
+pub(crate) fn earlier(name: &str) -> BTreeMap<String, Figure> {
+    #[derive(Deserialize)]
+    struct Earlier {
+        scale: String,
+        figures: Vec<Figure>,
+    }
+    let path = repo::root().join(format!("target/show/{name}.json"));
+    let read = std::fs::read(path).ok();
+    let earlier = read.and_then(|bytes| serde_json::from_slice::<Earlier>(&bytes).ok());
+    let figures = earlier
+        .filter(|earlier| earlier.scale == "full")
+        .map_or_else(Vec::new, |earlier| earlier.figures);
+    let named = figures
+        .into_iter()
+        .map(|figure| (figure.name.clone(), figure));
+    named.collect()
 }
 
 fn machine() -> Machine {

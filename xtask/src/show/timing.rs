@@ -3,7 +3,6 @@
 use super::load::{self, Seen};
 use super::report::{Aim, Report};
 use super::{ShowArgs, program};
-use crate::harness::worker::Worker;
 use crate::harness::{Deployment, Dev};
 use crate::services::Services;
 use crate::sys;
@@ -12,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Both programs that a load run needs.
-struct Programs {
-    tidewheel: PathBuf,
-    load: PathBuf,
+pub(super) struct Programs {
+    pub tidewheel: PathBuf,
+    pub load: PathBuf,
 }
 
 impl Programs {
-    fn build(args: &ShowArgs) -> Result<Self> {
+    pub(super) fn build(args: &ShowArgs) -> Result<Self> {
         Ok(Self {
             tidewheel: program(args, "server", "tidewheel")?,
             load: program(args, "loadtest", "tidewheel-load")?,
@@ -104,7 +103,7 @@ pub(super) fn without_archive(args: &ShowArgs, report: &mut Report) -> Result<()
 }
 
 /// Rows of the archive, once there are as many as expected or no more come.
-fn settled_rows(pipe: &Deployment, expected: u64) -> Result<u64> {
+pub(super) fn settled_rows(pipe: &Deployment, expected: u64) -> Result<u64> {
     let mut rows = Ok(0);
     sys::wait_until(Duration::from_secs(120), || {
         rows = pipe
@@ -122,12 +121,17 @@ fn on_kafka(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {
     kafka_load(&programs.load, name, &pipe, flags)
 }
 
-fn kafka_load(program: &Path, name: &str, pipe: &Deployment, flags: &[String]) -> Result<Seen> {
+pub(super) fn kafka_load(
+    program: &Path,
+    name: &str,
+    pipe: &Deployment,
+    flags: &[String],
+) -> Result<Seen> {
     let mut args = flags.to_vec();
     args.extend(words("--via kafka --target"));
     args.push(pipe.bootstrap().to_owned());
     args.extend(["--prefix".to_owned(), pipe.prefix.clone()]);
-    args.extend(["--pids".to_owned(), pids(&pipe.workers)]);
+    args.extend(["--pids".to_owned(), pids(&pipe.watched())]);
     load::run(program, name, &args)
 }
 
@@ -136,18 +140,16 @@ fn on_dev(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {
     let mut args = flags.to_vec();
     args.extend(words("--via http --target"));
     args.push(format!("http://{}", dev.worker.http));
-    args.extend(["--pids".to_owned(), pids(std::slice::from_ref(&dev.worker))]);
+    args.extend(["--pids".to_owned(), pids(&dev.watched())]);
     load::run(&programs.load, name, &args)
 }
 
-/// Processes whose memory the load program watches.
-fn pids(workers: &[Worker]) -> String {
-    let each = workers
-        .iter()
-        .map(|worker| format!("{}={}", worker.roles, worker.pid()));
+/// Processes that the load program watches, as it takes them.
+pub(super) fn pids(watched: &[(String, u32)]) -> String {
+    let each = watched.iter().map(|(role, pid)| format!("{role}={pid}"));
     each.collect::<Vec<_>>().join(",")
 }
 
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }

@@ -1,0 +1,174 @@
+//! speed.7: pending tasks cost disk, not time and not memory.
+
+use super::QUICK;
+use super::stand::{self, Stand};
+use crate::harness::ROLES;
+use crate::show::ShowArgs;
+use crate::show::load::Seen;
+use crate::show::report::{Aim, Report};
+use crate::sys;
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::process::Command;
+
+/// Pending tasks at which it is looked, one after the other.
+const SIZES: [u64; 3] = [1_000_000, 10_000_000, 30_000_000];
+/// Tasks of one load run: what a run keeps of each would else be what is measured.
+const CHUNK: u64 = 2_000_000;
+/// Registered to measure the rate at a size.
+const PROBE: u64 = 200_000;
+/// Against the first size, %.
+const FLAT: f64 = 15.0;
+const RSS_MIB: f64 = 1_024.0;
+/// Of the disk, a task, before it was measured: record, changelog before its compaction, table.
+const BYTES_A_TASK: u64 = 1_500;
+/// Left free whatever the claim asks for.
+const SPARE_BYTES: u64 = 6 << 30;
+
+/// What was found at one size.
+struct Look {
+    size: u64,
+    rate: f64,
+    lateness: [f64; 2],
+    memory: Vec<(String, f64)>,
+}
+
+pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
+    let stand = Stand::up(args, "pending")?;
+    let mut looks: Vec<Look> = Vec::new();
+    let mut pending = 0;
+    let begun_with = used(&stand)?;
+    for size in sizes(args) {
+        let each = match pending {
+            0 => BYTES_A_TASK,
+            _ => (used(&stand)?.saturating_sub(begun_with) / pending).max(100) * 3 / 2,
+        };
+        let fits = pending + free(stand.pipe.kafka_data())?.saturating_sub(SPARE_BYTES) / each;
+        if fits < size {
+            report.note(format!(
+                "the disk has room for {fits} tasks at {each} bytes each: {size} are not tried"
+            ));
+            report.figure(format!("{size} pending: tried"), 0.0, "", Aim::Is(1.0));
+            break;
+        }
+        grow(&stand, size - pending)?;
+        pending = size;
+        looks.push(look(&stand, size, report)?);
+    }
+    let bytes = used(&stand)?.saturating_sub(begun_with) / pending.max(1);
+    report.figure("disk of a pending task", bytes as f64, "bytes", Aim::Told);
+    compare(&looks, report);
+    Ok(())
+}
+
+pub(super) fn sizes(args: &ShowArgs) -> Vec<u64> {
+    match (args.pending.as_slice(), args.quick) {
+        ([], false) => SIZES.to_vec(),
+        ([], true) => SIZES.iter().map(|size| size / (QUICK * 5)).collect(),
+        (told, _) => told.to_vec(),
+    }
+}
+
+/// Registers so many more tasks, due in days, as fast as it goes, and waits until all are planned.
+pub(super) fn grow(stand: &Stand, mut tasks: u64) -> Result<()> {
+    while tasks > 0 {
+        let chunk = tasks.min(CHUNK);
+        let seen = far(stand, chunk)?;
+        if seen.registered < chunk {
+            bail!("{} of {chunk} tasks were registered", seen.registered);
+        }
+        tasks -= chunk;
+    }
+    stand::rest();
+    Ok(())
+}
+
+/// The rate is beyond what is possible: as fast as the planner takes them.
+fn far(stand: &Stand, tasks: u64) -> Result<Seen> {
+    let flags = format!("far --tasks {tasks} --rate 200000 --settle 10m");
+    stand.load("pending", &flags)
+}
+
+fn look(stand: &Stand, size: u64, report: &mut Report) -> Result<Look> {
+    let probe = far(stand, stand.tasks(PROBE))?;
+    // Until planned, not until acknowledged; the load program lingers for two seconds behind that.
+    let rate = probe.registered as f64 / (probe.seconds - 2.0).max(0.1);
+    let seconds = stand.seconds(30);
+    let steady = format!("steady --rate 1000 --for {seconds}s --ahead 2s..10s");
+    let seen = stand.load("pending-steady", &steady)?;
+    let of = format!("{size} pending");
+    report.figure(
+        format!("{of}: registered and planned"),
+        rate,
+        "/s",
+        Aim::Told,
+    );
+    seen.report_exact(report, &of);
+    seen.report_lateness(report, &of, Aim::Told);
+    let roles = seen.rss_mib.iter();
+    let memory = roles.filter(|(role, _)| ROLES.contains(&role.as_str()));
+    let look = Look {
+        size,
+        rate,
+        lateness: [seen.lateness_ms.p50, seen.lateness_ms.p99],
+        memory: memory.map(|(role, mib)| (role.clone(), *mib)).collect(),
+    };
+    for (role, mib) in &look.memory {
+        report.figure(
+            format!("{of}: memory, {role}"),
+            *mib,
+            "MiB",
+            Aim::AtMost(RSS_MIB),
+        );
+    }
+    Ok(look)
+}
+
+fn compare(looks: &[Look], report: &mut Report) {
+    let Some((first, others)) = looks.split_first() else {
+        return;
+    };
+    for look in others {
+        let of = format!("{} against {} pending", look.size, first.size);
+        let mut put = |what: String, before: f64, after: f64| {
+            let change = (after / before - 1.0) * 100.0;
+            report.figure(format!("{of}: {what}"), change, "%", Aim::AtMost(FLAT));
+        };
+        // A rate that falls is a cost that grows.
+        put("cost of registering".to_owned(), look.rate, first.rate);
+        for (name, index) in [("p50", 0), ("p99", 1)] {
+            put(
+                format!("lateness {name}"),
+                first.lateness[index],
+                look.lateness[index],
+            );
+        }
+        for ((role, before), (_, after)) in first.memory.iter().zip(&look.memory) {
+            put(format!("memory of {role}"), *before, *after);
+        }
+    }
+}
+
+/// What brokers and planners hold on the disk, bytes.
+fn used(stand: &Stand) -> Result<u64> {
+    let dirs = [stand.pipe.kafka_data(), stand.pipe.dir.as_path()];
+    let mut sum = 0;
+    for dir in dirs {
+        // A file that was removed while `du` looked makes it complain, and still tell.
+        let output = Command::new("du").args(["-s", "-B1"]).arg(dir).output()?;
+        sum += first_number(&String::from_utf8_lossy(&output.stdout)).context("ask du")?;
+    }
+    Ok(sum)
+}
+
+/// What the disk below `dir` has left, bytes.
+fn free(dir: &Path) -> Result<u64> {
+    let mut df = Command::new("df");
+    df.args(["-B1", "--output=avail"]).arg(dir);
+    let text = sys::capture(&mut df)?;
+    text.lines().last().and_then(first_number).context("ask df")
+}
+
+fn first_number(text: &str) -> Option<u64> {
+    text.split_whitespace().next()?.parse().ok()
+}

@@ -1,0 +1,267 @@
+//! What a speed claim measures on: all roles as processes of their own over a real Kafka, with the
+//! archive in a real MariaDB, and the limits of the same machine in the same run.
+
+use super::QUICK;
+use crate::harness::Deployment;
+use crate::repo;
+use crate::services::Services;
+use crate::show::ShowArgs;
+use crate::show::load::Seen;
+use crate::show::report::{Aim, Report};
+use crate::show::timing::{self, Programs, pids, words};
+use crate::sys;
+use anyhow::{Context, Result};
+use serde_json::Value;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+/// Records stay readable for so long only: what is measured must fit the disk for hours.
+const OPTIONS: [(&str, &str); 1] = [("TIDEWHEEL__LOG__KEEP_WINDOW", "1m")];
+
+pub(super) struct Stand {
+    pub programs: Programs,
+    pub pipe: Deployment,
+    /// Ends after the deployment that stands on it.
+    _services: Services,
+    quick: bool,
+}
+
+impl Stand {
+    /// Brings everything up and warms it: the first run of a fresh deployment is slower than any later.
+    pub(super) fn up(args: &ShowArgs, name: &str) -> Result<Self> {
+        let mut stand = Self::cold(args, name)?;
+        stand.pipe.start_all()?;
+        stand.load("warm-up", "steady --rate 1000 --for 10s --ahead 1s..5s")?;
+        Ok(stand)
+    }
+
+    /// Topics and database, and no role started.
+    pub(super) fn cold(args: &ShowArgs, name: &str) -> Result<Self> {
+        let programs = Programs::build(args)?;
+        let services = Services::up(false)?;
+        let pipe = Deployment::prepare_with(&programs.tidewheel, &services, name, &OPTIONS)?;
+        Ok(Self {
+            programs,
+            pipe,
+            _services: services,
+            quick: args.quick,
+        })
+    }
+
+    /// Seconds of a run that takes so many in full.
+    pub(super) fn seconds(&self, full: u64) -> u64 {
+        seconds(self.quick, full)
+    }
+
+    /// Tasks of a run that takes so many in full.
+    pub(super) fn tasks(&self, full: u64) -> u64 {
+        if self.quick { full / QUICK } else { full }
+    }
+
+    /// Puts a load on it through Kafka and watches every process and the lag of every role.
+    pub(super) fn load(&self, name: &str, flags: &str) -> Result<Seen> {
+        let flags = format!("{flags} --lag");
+        timing::kafka_load(&self.programs.load, name, &self.pipe, &words(&flags))
+    }
+
+    /// Likewise through the door.
+    pub(super) fn load_by_http(&mut self, name: &str, flags: &str) -> Result<Seen> {
+        let door = self.pipe.door()?;
+        let mut args = words(&format!("{flags} --via http --target http://{door} --pids"));
+        args.push(pids(&self.pipe.watched()));
+        crate::show::load::run(&self.programs.load, name, &args)
+    }
+
+    /// What the log does at best now, on topics that nobody reads.
+    pub(super) fn raw_log(&self, args: &ShowArgs) -> Result<Value> {
+        let scratch = Self::cold(args, "raw")?;
+        let broker = self.pipe.watched();
+        let kafka = broker.iter().filter(|(role, _)| role == "kafka");
+        let kafka: Vec<(String, u32)> = kafka.cloned().collect();
+        let flags = format!(
+            "raw-log --via kafka --target {} --prefix {} --tasks {} --pids {}",
+            scratch.pipe.bootstrap(),
+            scratch.pipe.prefix,
+            self.tasks(500_000),
+            pids(&kafka)
+        );
+        raw(&self.programs.load, "raw-log", &flags)
+    }
+}
+
+pub(super) fn seconds(quick: bool, full: u64) -> u64 {
+    if quick { (full / QUICK).max(10) } else { full }
+}
+
+/// Runs the load program for a limit of the machine; what it wrote.
+pub(super) fn raw(program: &Path, name: &str, flags: &str) -> Result<Value> {
+    let json = repo::dir(repo::root().join("target/show"))?.join(format!("{name}.json"));
+    let mut command = Command::new(program);
+    command.args(words(flags)).arg("--json").arg(&json);
+    sys::run(&mut command)?;
+    let read = || anyhow::Ok(serde_json::from_slice(&std::fs::read(&json)?)?);
+    read().with_context(|| format!("read `{}`", json.display()))
+}
+
+/// The limits of the log, as figures.
+pub(super) fn report_raw_log(raw: &Value, report: &mut Report) {
+    let mut put = |name: &str, part: &Value| {
+        let rate = part["per_s"].as_f64().unwrap_or(f64::NAN);
+        report.figure(format!("raw log: {name}"), rate, "/s", Aim::Told);
+        let own = part["own_us"].as_f64().unwrap_or(f64::NAN);
+        let broker = part["watched_us"]["kafka"].as_f64().unwrap_or(0.0);
+        report.figure(
+            format!("raw log: {name}, client and broker"),
+            own + broker,
+            "us",
+            Aim::Told,
+        );
+    };
+    put("produce", &raw["produce"]);
+    put("consume", &raw["consume"]);
+    for turns in raw["turns"].as_array().into_iter().flatten() {
+        put(&format!("in turns of {}", turns["records"]), turns);
+    }
+}
+
+impl Seen {
+    /// Processor time of a task by process, microseconds, and together.
+    pub(super) fn report_costs(&self, report: &mut Report, of: &str) {
+        let tasks = self.registered.max(1) as f64;
+        let mut put = |name: String, seconds: f64| {
+            report.figure(name, seconds * 1e6 / tasks, "us/task", Aim::Told);
+        };
+        for (role, seconds) in &self.cpu_s {
+            put(format!("{of}: processor, {role}"), *seconds);
+        }
+        for (part, seconds) in &self.own_cpu_s {
+            put(format!("{of}: processor, load's {part}"), *seconds);
+        }
+        let all = self.cpu_s.values().chain(self.own_cpu_s.values());
+        let all: f64 = all.sum();
+        put(format!("{of}: processor, all"), all);
+        let cores = std::thread::available_parallelism().map_or(1, usize::from) as f64;
+        let busy = 100.0 * all / (self.seconds.max(1e-9) * cores);
+        report.figure(
+            format!("{of}: processors busy with it"),
+            busy,
+            "%",
+            Aim::Told,
+        );
+    }
+
+    /// What each role had still to read; all of it must be read at the end.
+    pub(super) fn report_lag(&self, report: &mut Report, of: &str) {
+        for (role, lag) in &self.lag {
+            let put = |report: &mut Report, what: &str, value: f64, aim| {
+                report.figure(
+                    format!("{of}: lag of {role}, {what}"),
+                    value,
+                    "records",
+                    aim,
+                );
+            };
+            put(report, "at most", lag.max as f64, Aim::Told);
+            put(report, "second quarter", lag.early_mean, Aim::Told);
+            put(report, "last quarter", lag.late_mean, Aim::Told);
+            put(report, "at the end", lag.end as f64, Aim::Is(0.0));
+        }
+    }
+
+    /// Why the pipe did not keep up with `rate` tasks a second; none where it did.
+    pub(super) fn fell_behind(&self, rate: f64) -> Option<String> {
+        if self.behind_ms_max > 1_000.0 {
+            let ms = self.behind_ms_max;
+            return Some(format!("the load program was {ms:.0} ms behind its plan"));
+        }
+        if self.lost + self.early + self.refused > 0 {
+            return Some(format!(
+                "{} lost, {} early, {} refused",
+                self.lost, self.early, self.refused
+            ));
+        }
+        // A second's worth is what turns and looks make of a healthy pipe.
+        let grown = |lag: &crate::show::load::Lag| lag.late_mean > (1.3 * lag.early_mean).max(rate);
+        if let Some((role, lag)) = self.lag.iter().find(|(_, lag)| grown(lag)) {
+            let (early, late) = (lag.early_mean, lag.late_mean);
+            return Some(format!(
+                "the lag of {role} grew from {early:.0} to {late:.0}"
+            ));
+        }
+        let (early, late) = self.lateness_by_quarter();
+        if late > (1.5 * early).max(500.0) {
+            return Some(format!(
+                "mean lateness grew from {early:.0} to {late:.0} ms"
+            ));
+        }
+        None
+    }
+
+    /// Mean lateness in the second and in the last quarter of due times, ms.
+    fn lateness_by_quarter(&self) -> (f64, f64) {
+        let span = self.timeline.last().map_or(0, |step| step.at_ms) + 1;
+        let mean = |quarter: i64| {
+            let within = self
+                .timeline
+                .iter()
+                .filter(|step| step.at_ms * 4 / span == quarter);
+            let (sum, count) = within.fold((0.0, 0.0), |(sum, count), step| {
+                let fired = f64::from(step.fired);
+                (sum + step.mean_ms * fired, count + fired)
+            });
+            if count > 0.0 { sum / count } else { 0.0 }
+        };
+        (mean(1), mean(3))
+    }
+}
+
+/// Time for brokers and stores to come to rest after a large run.
+pub(super) fn rest() {
+    std::thread::sleep(Duration::from_secs(5));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::show::load::{Lag, Step};
+
+    fn seen() -> Seen {
+        let json = r#"{"registered": 100, "fired": 100, "lost": 0, "early": 0, "doubled": 0,
+            "refused": 0, "wrong_due": 0, "behind_ms_max": 1.0, "raw_http_per_s": null}"#;
+        serde_json::from_str(json).expect("parses")
+    }
+
+    fn step(at_ms: i64, mean_ms: f64) -> Step {
+        Step {
+            at_ms,
+            fired: 10,
+            on_time: 10,
+            mean_ms,
+        }
+    }
+
+    #[test]
+    fn a_growing_lag_or_lateness_is_no_sustained_rate() {
+        assert_eq!(seen().fell_behind(1_000.0), None);
+        let lag = |early_mean, late_mean| Lag {
+            early_mean,
+            late_mean,
+            ..Lag::default()
+        };
+        let mut growing = seen();
+        growing
+            .lag
+            .insert("planner".to_owned(), lag(2_000.0, 4_000.0));
+        assert!(growing.fell_behind(1_000.0).is_some());
+        growing.lag.insert("planner".to_owned(), lag(10.0, 900.0));
+        assert_eq!(growing.fell_behind(1_000.0), None);
+        let mut late = seen();
+        late.timeline = (0..40).map(|n| step(n * 100, n as f64 * 50.0)).collect();
+        assert!(late.fell_behind(1_000.0).is_some());
+        late.timeline = (0..40).map(|n| step(n * 100, 40.0)).collect();
+        assert_eq!(late.fell_behind(1_000.0), None);
+        late.lost = 1;
+        assert!(late.fell_behind(1_000.0).is_some());
+    }
+}
