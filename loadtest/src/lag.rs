@@ -1,7 +1,8 @@
 //! How far each role is behind what is written for it: the log's ends against committed positions.
 //!
-//! A bucket record counts until the trigger has read it, and a registration until it is planned, so a
-//! lag of a turn's time is what a healthy pipe has. What matters is that it does not grow.
+//! A record counts until the turn that dealt with it is committed, so a lag of a turn's time is what a
+//! healthy pipe has. What matters is that it does not grow. The trigger is left out: what stands in a
+//! bucket waits for its time, and whether it is let go in time shows as lateness.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use serde::Serialize;
 use crate::clock;
 use crate::flags::Settings;
 
+const ROLES: [Role; 3] = [Role::Planner, Role::Dispatcher, Role::Archive];
 /// Between two looks; each is a handful of requests.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -92,7 +94,7 @@ impl Watching {
             own.retain(|sample| sample.role == role);
             (role.name(), Lag::of(&own, begun_us, ended_us))
         };
-        Role::ALL.into_iter().map(of).collect()
+        ROLES.into_iter().map(of).collect()
     }
 }
 
@@ -128,7 +130,7 @@ fn look_until(
     let mut samples = Vec::new();
     let mut last: BTreeMap<Role, i64> = BTreeMap::new();
     while !over.load(Ordering::Relaxed) {
-        for role in Role::ALL {
+        for role in ROLES {
             // A position that is just being committed has no answer; the next look has.
             let Ok(records) = lag(broker, reader.as_mut(), role) else {
                 continue;
@@ -141,7 +143,7 @@ fn look_until(
             });
             last.insert(role, records);
         }
-        if last.len() == Role::ALL.len() {
+        if last.len() == ROLES.len() {
             total.store(last.values().sum(), Ordering::Relaxed);
         }
         std::thread::sleep(LOOK);

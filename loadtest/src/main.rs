@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 fn measure(settings: flags::Settings) -> anyhow::Result<bool> {
     match settings.profile {
         flags::Profile::RawLog => raw_log::run(&settings).map(|()| true),
-        flags::Profile::RawHttp => run::raw_http(&settings).map(|()| true),
+        flags::Profile::RawHttp => raw::alone(&settings).map(|()| true),
         _ => run::run(settings).map(|report| report.is_exact()),
     }
 }

@@ -78,38 +78,6 @@ pub(crate) fn run(settings: Settings) -> Result<Report> {
     Ok(report)
 }
 
-/// What a plain client and the receiver do together, with nothing of Tidewheel between.
-///
-/// # Errors
-/// What kept it from running.
-pub(crate) fn raw_http(settings: &Settings) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .context("start a runtime")?;
-    let per_s = runtime.block_on(async {
-        let bound = Bound::new()?;
-        let naming = Naming {
-            tenant: settings.tenant.clone(),
-            run: "raw".to_owned(),
-            url: String::new(),
-            pad: "x".repeat(settings.payload),
-        };
-        let shared = Arc::new(Shared::new(naming, Tally::new(clock::now_us())));
-        bound.serve(settings.receivers, &shared)?;
-        raw::rate(bound.address, &shared.naming).await
-    })?;
-    let told =
-        serde_json::json!({ "raw_http_per_s": per_s, "own_cpu_s": watch::own_processor_s() });
-    println!("raw HTTP               {per_s:.0}/s");
-    match &settings.json {
-        Some(path) => std::fs::write(path, format!("{told:#}\n"))
-            .with_context(|| format!("write `{}`", path.display())),
-        None => Ok(()),
-    }
-}
-
 async fn measure(settings: Settings) -> Result<Report> {
     let bound = Bound::new()?;
     let begun_us = (clock::now_us() + HEAD_START_US) / 1_000 * 1_000;
@@ -216,6 +184,7 @@ impl Run {
     async fn watch(&mut self, registering: &JoinHandle<()>) -> i64 {
         let bar = self.bar();
         let mut whole_since: Option<Instant> = None;
+        let mut told = false;
         loop {
             tokio::time::sleep(LOOK).await;
             self.watch.look();
@@ -223,6 +192,11 @@ impl Run {
             let now_us = clock::now_us();
             let registered =
                 registering.is_finished() && self.progress.open.load(Ordering::Acquire) == 0;
+            if registered && !told {
+                // Who drives a run waits for this line.
+                println!("all registered");
+                told = true;
+            }
             let drained = self.lag.as_ref().is_none_or(Watching::is_drained);
             if registered && drained && self.is_whole(now_us) {
                 let since = *whole_since.get_or_insert_with(Instant::now);

@@ -80,7 +80,7 @@ pub(crate) fn own_processor_s() -> BTreeMap<String, f64> {
 
 /// `receiver-3` is `receiver`, `rdk:broker1` is `kafka client`.
 fn part(thread: &str) -> String {
-    if thread.starts_with("rdk:") || thread.contains("polling") {
+    if thread.starts_with("rdk:") || thread.contains("client po") || thread.contains("polling") {
         return "kafka client".to_owned();
     }
     let name = thread.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -125,6 +125,7 @@ mod tests {
         for (thread, expected) in [
             ("receiver-12", "receiver"),
             ("rdk:broker1", "kafka client"),
+            ("admin client po", "kafka client"),
             ("acceptor", "acceptor"),
         ] {
             assert_eq!(part(thread), expected);

@@ -3,6 +3,7 @@
 
 pub(crate) mod http;
 pub(crate) mod receiver;
+pub(crate) mod usage;
 pub(crate) mod worker;
 
 use crate::services::{Running, Services, kafka, mysql, remove_dir};
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use worker::Worker;
 
 /// The roles of a deployment, in the order of the flow; one process each unless told otherwise.
@@ -101,6 +103,13 @@ impl Deployment {
         let (roles, http) = (old.roles.clone(), old.http);
         let new = self.spawn(name, &roles, http)?;
         *self.worker(name)? = new;
+        Ok(())
+    }
+
+    /// Lets the process of this name drain and forgets it.
+    pub(crate) fn end(&mut self, name: &str) -> Result<()> {
+        self.worker(name)?.terminate(Duration::from_secs(60))?;
+        self.workers.retain(|worker| worker.name != name);
         Ok(())
     }
 

@@ -8,6 +8,7 @@
 //!
 //! Start reading at [`services`] for `kafka` and `mysql`, at [`tidy`] for the rules of the house.
 
+mod bench;
 mod harness;
 mod repo;
 mod services;
@@ -38,6 +39,8 @@ enum Command {
     Test(test::TestArgs),
     /// Prove what the project claims of itself: figures beside their aims
     Show(show::ShowArgs),
+    /// Measure every part alone and the whole beside the limits of this machine
+    Bench(bench::BenchArgs),
     /// A real Apache Kafka on this machine
     #[command(subcommand)]
     Kafka(services::kafka::KafkaCommand),
@@ -63,6 +66,7 @@ fn run(cli: Cli) -> Result<ExitCode> {
         // Its last line is for machines; nothing may be printed behind it.
         Command::Test(args) => return Ok(ExitCode::from(u8::from(!test::run(&args)))),
         Command::Show(args) => show::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Kafka(command) => services::kafka::run(command),
         Command::Mysql(command) => services::mysql::run(command),
     }?;

@@ -28,7 +28,7 @@ pub(crate) struct Step {
 impl Timeline {
     /// Notes a first call: due `due_ms` behind the start, and so late.
     pub(crate) fn note(&mut self, due_ms: i64, late_us: i64) {
-        let Ok(index) = usize::try_from(due_ms / STEP_MS) else {
+        let Ok(index) = usize::try_from(due_ms.div_euclid(STEP_MS)) else {
             return;
         };
         if index >= STEPS {

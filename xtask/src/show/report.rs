@@ -82,8 +82,9 @@ struct Written<'a> {
     notes: &'a [String],
 }
 
-#[derive(Serialize)]
-struct Machine {
+/// The machine that was measured on.
+#[derive(Debug, Serialize)]
+pub(crate) struct Machine {
     cores: usize,
     memory_mib: u64,
     cpu: String,
@@ -201,7 +202,8 @@ pub(crate) fn earlier(name: &str) -> BTreeMap<String, Figure> {
     named.collect()
 }
 
-fn machine() -> Machine {
+/// This machine, and how busy it is.
+pub(crate) fn machine() -> Machine {
     let of = |file: &str, key: &str| {
         let text = std::fs::read_to_string(file).unwrap_or_default();
         let line = text

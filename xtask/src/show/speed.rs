@@ -10,8 +10,8 @@ mod pending;
 mod perf;
 mod register;
 mod restart;
-mod stand;
-mod sustained;
+pub(crate) mod stand;
+pub(crate) mod sustained;
 
 use super::Claim;
 

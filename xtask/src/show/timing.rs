@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Both programs that a load run needs.
-pub(super) struct Programs {
+pub(crate) struct Programs {
     pub tidewheel: PathBuf,
     pub load: PathBuf,
 }
 
 impl Programs {
-    pub(super) fn build(args: &ShowArgs) -> Result<Self> {
+    pub(crate) fn build(args: &ShowArgs) -> Result<Self> {
         Ok(Self {
             tidewheel: program(args, "server", "tidewheel")?,
             load: program(args, "loadtest", "tidewheel-load")?,
@@ -26,7 +26,7 @@ impl Programs {
 }
 
 /// pipe.5: 1,000 tasks a second for a minute, on Kafka and on the embedded log.
-pub(super) fn steady(args: &ShowArgs, report: &mut Report) -> Result<()> {
+pub(crate) fn steady(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let programs = Programs::build(args)?;
     let flags = words("steady --rate 1000 --for 60s --ahead 2s..60s");
     let seen = on_kafka(&programs, "steady-kafka", &flags)?;
@@ -39,7 +39,7 @@ pub(super) fn steady(args: &ShowArgs, report: &mut Report) -> Result<()> {
 }
 
 /// pipe.6: 100,000 tasks due at one millisecond.
-pub(super) fn herd(args: &ShowArgs, report: &mut Report) -> Result<()> {
+pub(crate) fn herd(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let programs = Programs::build(args)?;
     let flags = words("herd --tasks 100000 --rate 10000 --ahead 40s --raw");
     let seen = on_kafka(&programs, "herd-kafka", &flags)?;
@@ -59,7 +59,7 @@ pub(super) fn herd(args: &ShowArgs, report: &mut Report) -> Result<()> {
 }
 
 /// pipe.10: the same run with the archive and without, and the archive's rows afterwards.
-pub(super) fn without_archive(args: &ShowArgs, report: &mut Report) -> Result<()> {
+pub(crate) fn without_archive(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let programs = Programs::build(args)?;
     let services = Services::up(false)?;
     let flags = words("steady --rate 500 --for 60s --ahead 2s..20s");
@@ -103,7 +103,7 @@ pub(super) fn without_archive(args: &ShowArgs, report: &mut Report) -> Result<()
 }
 
 /// Rows of the archive, once there are as many as expected or no more come.
-pub(super) fn settled_rows(pipe: &Deployment, expected: u64) -> Result<u64> {
+pub(crate) fn settled_rows(pipe: &Deployment, expected: u64) -> Result<u64> {
     let mut rows = Ok(0);
     sys::wait_until(Duration::from_secs(120), || {
         rows = pipe
@@ -121,7 +121,7 @@ fn on_kafka(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {
     kafka_load(&programs.load, name, &pipe, flags)
 }
 
-pub(super) fn kafka_load(
+pub(crate) fn kafka_load(
     program: &Path,
     name: &str,
     pipe: &Deployment,
@@ -145,11 +145,11 @@ fn on_dev(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {
 }
 
 /// Processes that the load program watches, as it takes them.
-pub(super) fn pids(watched: &[(String, u32)]) -> String {
+pub(crate) fn pids(watched: &[(String, u32)]) -> String {
     let each = watched.iter().map(|(role, pid)| format!("{role}={pid}"));
     each.collect::<Vec<_>>().join(",")
 }
 
-pub(super) fn words(text: &str) -> Vec<String> {
+pub(crate) fn words(text: &str) -> Vec<String> {
     text.split(' ').map(str::to_owned).collect()
 }

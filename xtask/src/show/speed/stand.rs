@@ -19,7 +19,7 @@ use std::time::Duration;
 /// Records stay readable for so long only: what is measured must fit the disk for hours.
 const OPTIONS: [(&str, &str); 1] = [("TIDEWHEEL__LOG__KEEP_WINDOW", "1m")];
 
-pub(super) struct Stand {
+pub(crate) struct Stand {
     pub programs: Programs,
     pub pipe: Deployment,
     /// Ends after the deployment that stands on it.
@@ -29,7 +29,7 @@ pub(super) struct Stand {
 
 impl Stand {
     /// Brings everything up and warms it: the first run of a fresh deployment is slower than any later.
-    pub(super) fn up(args: &ShowArgs, name: &str) -> Result<Self> {
+    pub(crate) fn up(args: &ShowArgs, name: &str) -> Result<Self> {
         let mut stand = Self::cold(args, name)?;
         stand.pipe.start_all()?;
         stand.load("warm-up", "steady --rate 1000 --for 10s --ahead 1s..5s")?;
@@ -37,7 +37,7 @@ impl Stand {
     }
 
     /// Topics and database, and no role started.
-    pub(super) fn cold(args: &ShowArgs, name: &str) -> Result<Self> {
+    pub(crate) fn cold(args: &ShowArgs, name: &str) -> Result<Self> {
         let programs = Programs::build(args)?;
         let services = Services::up(false)?;
         let pipe = Deployment::prepare_with(&programs.tidewheel, &services, name, &OPTIONS)?;
@@ -50,23 +50,23 @@ impl Stand {
     }
 
     /// Seconds of a run that takes so many in full.
-    pub(super) fn seconds(&self, full: u64) -> u64 {
+    pub(crate) fn seconds(&self, full: u64) -> u64 {
         seconds(self.quick, full)
     }
 
     /// Tasks of a run that takes so many in full.
-    pub(super) fn tasks(&self, full: u64) -> u64 {
+    pub(crate) fn tasks(&self, full: u64) -> u64 {
         if self.quick { full / QUICK } else { full }
     }
 
     /// Puts a load on it through Kafka and watches every process and the lag of every role.
-    pub(super) fn load(&self, name: &str, flags: &str) -> Result<Seen> {
+    pub(crate) fn load(&self, name: &str, flags: &str) -> Result<Seen> {
         let flags = format!("{flags} --lag");
         timing::kafka_load(&self.programs.load, name, &self.pipe, &words(&flags))
     }
 
     /// Likewise through the door.
-    pub(super) fn load_by_http(&mut self, name: &str, flags: &str) -> Result<Seen> {
+    pub(crate) fn load_by_http(&mut self, name: &str, flags: &str) -> Result<Seen> {
         let door = self.pipe.door()?;
         let mut args = words(&format!("{flags} --via http --target http://{door} --pids"));
         args.push(pids(&self.pipe.watched()));
@@ -74,7 +74,7 @@ impl Stand {
     }
 
     /// What the log does at best now, on topics that nobody reads.
-    pub(super) fn raw_log(&self, args: &ShowArgs) -> Result<Value> {
+    pub(crate) fn raw_log(&self, args: &ShowArgs) -> Result<Value> {
         let scratch = Self::cold(args, "raw")?;
         let broker = self.pipe.watched();
         let kafka = broker.iter().filter(|(role, _)| role == "kafka");
@@ -90,12 +90,12 @@ impl Stand {
     }
 }
 
-pub(super) fn seconds(quick: bool, full: u64) -> u64 {
+pub(crate) fn seconds(quick: bool, full: u64) -> u64 {
     if quick { (full / QUICK).max(10) } else { full }
 }
 
 /// Runs the load program for a limit of the machine; what it wrote.
-pub(super) fn raw(program: &Path, name: &str, flags: &str) -> Result<Value> {
+pub(crate) fn raw(program: &Path, name: &str, flags: &str) -> Result<Value> {
     let json = repo::dir(repo::root().join("target/show"))?.join(format!("{name}.json"));
     let mut command = Command::new(program);
     command.args(words(flags)).arg("--json").arg(&json);
@@ -105,7 +105,7 @@ pub(super) fn raw(program: &Path, name: &str, flags: &str) -> Result<Value> {
 }
 
 /// The limits of the log, as figures.
-pub(super) fn report_raw_log(raw: &Value, report: &mut Report) {
+pub(crate) fn report_raw_log(raw: &Value, report: &mut Report) {
     let mut put = |name: &str, part: &Value| {
         let rate = part["per_s"].as_f64().unwrap_or(f64::NAN);
         report.figure(format!("raw log: {name}"), rate, "/s", Aim::Told);
@@ -127,7 +127,7 @@ pub(super) fn report_raw_log(raw: &Value, report: &mut Report) {
 
 impl Seen {
     /// Processor time of a task by process, microseconds, and together.
-    pub(super) fn report_costs(&self, report: &mut Report, of: &str) {
+    pub(crate) fn report_costs(&self, report: &mut Report, of: &str) {
         let tasks = self.registered.max(1) as f64;
         let mut put = |name: String, seconds: f64| {
             report.figure(name, seconds * 1e6 / tasks, "us/task", Aim::Told);
@@ -152,7 +152,7 @@ impl Seen {
     }
 
     /// What each role had still to read; all of it must be read at the end.
-    pub(super) fn report_lag(&self, report: &mut Report, of: &str) {
+    pub(crate) fn report_lag(&self, report: &mut Report, of: &str) {
         for (role, lag) in &self.lag {
             let put = |report: &mut Report, what: &str, value: f64, aim| {
                 report.figure(
@@ -170,7 +170,7 @@ impl Seen {
     }
 
     /// Why the pipe did not keep up with `rate` tasks a second; none where it did.
-    pub(super) fn fell_behind(&self, rate: f64) -> Option<String> {
+    pub(crate) fn fell_behind(&self, rate: f64) -> Option<String> {
         if self.behind_ms_max > 1_000.0 {
             let ms = self.behind_ms_max;
             return Some(format!("the load program was {ms:.0} ms behind its plan"));
@@ -217,7 +217,7 @@ impl Seen {
 }
 
 /// Time for brokers and stores to come to rest after a large run.
-pub(super) fn rest() {
+pub(crate) fn rest() {
     std::thread::sleep(Duration::from_secs(5));
 }
 

@@ -19,9 +19,9 @@ const BACK: f64 = 0.85;
 const TRIES: u32 = 3;
 
 /// The figure that other claims look at.
-pub(super) const RATE: &str = "whole pipe, sustained";
+pub(crate) const RATE: &str = "whole pipe, sustained";
 
-pub(super) fn most(args: &ShowArgs, report: &mut Report) -> Result<()> {
+pub(crate) fn most(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let stand = Stand::up(args, "sustained")?;
     stand::report_raw_log(&stand.raw_log(args)?, report);
     let load = |name: &str, rate: f64, seconds: u64, raw: bool| {
@@ -49,12 +49,12 @@ pub(super) fn most(args: &ShowArgs, report: &mut Report) -> Result<()> {
 }
 
 /// Tasks that are due shortly after they are registered: every stage works at the same rate.
-pub(super) fn flags(rate: f64, seconds: u64, raw: &str) -> String {
+pub(crate) fn flags(rate: f64, seconds: u64, raw: &str) -> String {
     format!("steady --rate {rate:.0} --for {seconds}s --ahead 1s..10s{raw}")
 }
 
 /// The highest step of a ramp that was kept up with.
-pub(super) fn ramp(
+pub(crate) fn ramp(
     report: &mut Report,
     seconds: u64,
     load: &dyn Fn(&str, f64, u64, bool) -> Result<Seen>,
