@@ -90,7 +90,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     };
     let records = settings.expected_tasks();
     // Connections, metadata and producer ids are no part of the limit.
-    produce(broker.as_ref(), WARM)?;
+    warm(broker.as_ref())?;
     let told = RawLog {
         via: settings.via.name(),
         records,
@@ -153,6 +153,18 @@ fn outgoing(topic: Topic, shards: Shards, number: u64, value: &Bytes) -> Outgoin
         value: Some(value.clone()),
         headers: Vec::new(),
     }
+}
+
+/// Topics that were just made are not yet known everywhere.
+fn warm(broker: &dyn Broker) -> Result<()> {
+    let begun = Instant::now();
+    while let Err(error) = produce(broker, WARM) {
+        if begun.elapsed() > PATIENCE {
+            return Err(error);
+        }
+        std::thread::sleep(Duration::from_secs(1));
+    }
+    Ok(())
 }
 
 fn produce(broker: &dyn Broker, records: u64) -> Result<u64> {

@@ -9,8 +9,10 @@ use std::collections::BTreeMap;
 use std::process::{Command, Stdio};
 
 /// Samples by process and part.
-pub(super) type Profile = BTreeMap<String, BTreeMap<&'static str, u64>>;
+pub(super) type Profile = BTreeMap<String, BTreeMap<String, u64>>;
 
+/// Processes that are not ours.
+const FOREIGN: [&str; 2] = ["kafka", "mariadb"];
 /// Samples a second and processor.
 const RATE: &str = "499";
 /// Parts by what the library or the function's name contains; the first that fits. Both spellings of a
@@ -110,7 +112,7 @@ pub(super) fn sample(watched: &[(String, u32)], seconds: u64) -> Result<Profile>
     sys::capture(&mut record)?;
     let mut script = Command::new("perf");
     script
-        .args(["script", "-F", "pid,ip,sym,dso", "-i"])
+        .args(["script", "-F", "comm,pid,ip,sym,dso", "-i"])
         .arg(&file);
     let output = script
         .stderr(Stdio::null())
@@ -123,23 +125,33 @@ pub(super) fn sample(watched: &[(String, u32)], seconds: u64) -> Result<Profile>
     Ok(profile)
 }
 
-/// Lines `PID ADDRESS FUNCTION (LIBRARY)`.
+/// Lines `THREAD PID ADDRESS FUNCTION (LIBRARY)`; a thread's name may hold blanks.
 fn sort(text: &str, watched: &[(String, u32)]) -> Profile {
     let mut profile = Profile::new();
     for line in text.lines() {
-        let Some((pid, function)) = line.trim_start().split_once(' ') else {
-            continue;
-        };
-        // `PID/TID` by some versions.
-        let pid = pid
-            .split('/')
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let is_of = |word: &str| watched.iter().find(|(_, pid)| word == pid.to_string());
+        let found = words.iter().enumerate().skip(1);
+        let Some((at, (role, _))) = found
+            .filter_map(|(at, word)| Some((at, is_of(word)?)))
             .next()
-            .and_then(|pid| pid.parse::<u32>().ok());
-        let Some((role, _)) = watched.iter().find(|(_, of)| Some(*of) == pid) else {
+        else {
             continue;
         };
-        let parts = profile.entry(role.clone()).or_default();
-        *parts.entry(part(function)).or_default() += 1;
+        let (thread, function) = (words[..at].join(" "), words[at + 1..].join(" "));
+        let part = if FOREIGN.contains(&role.as_str()) {
+            // Their functions have no names here; their threads tell what they do.
+            thread
+                .trim_end_matches(|c: char| c.is_ascii_digit() || "-# ".contains(c))
+                .to_owned()
+        } else {
+            part(&function).to_owned()
+        };
+        *profile
+            .entry(role.clone())
+            .or_default()
+            .entry(part)
+            .or_default() += 1;
     }
     profile
 }
@@ -162,18 +174,23 @@ mod tests {
 
     #[test]
     fn samples_are_sorted_by_process_and_part() {
-        let text = "  12  55d0 planner::core::plant::try_plant (/x/tidewheel)\n\
-                    \x20 12  ffff tcp_sendmsg ([kernel.kallsyms])\n\
-                    \x20 12  7f00 rd_kafka_msgset_writer_write (/x/tidewheel)\n\
-                    \x20 13  55d1 serde_json::de::from_slice (/x/tidewheel)\n\
-                    \x20 14  55d2 whatever (/x/y)\n";
-        let watched = [("planner".to_owned(), 12), ("trigger".to_owned(), 13)];
+        let text = "planner  12  55d0 planner::core::plant::try_plant (/x/tidewheel)\n\
+                    \x20tokio rt 12  ffff tcp_sendmsg ([kernel.kallsyms])\n\
+                    rdk:broker1 12  7f00 rd_kafka_msgset_writer_write (/x/tidewheel)\n\
+                    trigger 13  55d1 serde_json::de::from_slice (/x/tidewheel)\n\
+                    C2 CompilerThre 15  55d1 [unknown] ([unknown])\n\
+                    GC Thread#0 15  55d1 [unknown] (libjvm.so)\n\
+                    other 14  55d2 whatever (/x/y)\n";
+        let watched = [("planner", 12), ("trigger", 13), ("kafka", 15)];
+        let watched = watched.map(|(role, pid)| (role.to_owned(), pid));
         let profile = sort(text, &watched);
         let planner = &profile["planner"];
         assert_eq!(planner["core"], 1);
         assert_eq!(planner["kernel: network"], 1);
         assert_eq!(planner["log: produce"], 1);
         assert_eq!(profile["trigger"]["decode and encode"], 1);
-        assert_eq!(profile.len(), 2);
+        assert_eq!(profile["kafka"]["C2 CompilerThre"], 1);
+        assert_eq!(profile["kafka"]["GC Thread"], 1);
+        assert_eq!(profile.len(), 3);
     }
 }
