@@ -6,6 +6,8 @@
 //! the log and are rebuilt from it.
 
 mod ownership;
+mod pace;
+mod turning;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,9 +20,10 @@ use crate::error::LogError;
 use crate::inbox::Inbox;
 use crate::log::{Log, LogEvent};
 use crate::metrics;
-use crate::record::{Position, TopicPartition};
+use crate::record::TopicPartition;
 use crate::stage::{Ask, Factory, Stage};
 use ownership::leave;
+use pace::Pacing;
 
 /// Ownership is proved, and positions that only moved are committed, at least this often.
 const HEARTBEAT_MS: u64 = 1_000;
@@ -44,6 +47,7 @@ pub struct Driver<F: Factory> {
     owned: Assignment<F::Stage>,
     flight: Option<Flight<Effect<F>>>,
     last_full_turn: u64,
+    pacing: Pacing,
     events: Vec<LogEvent>,
 }
 
@@ -67,6 +71,7 @@ impl<F: Factory> Driver<F> {
         inbox: Inbox<Input<F>>,
     ) -> Self {
         inbox.connect(log.waker());
+        let pacing = Pacing::new(factory.pace());
         Self {
             role,
             shards,
@@ -77,6 +82,7 @@ impl<F: Factory> Driver<F> {
             owned: Assignment::new(),
             flight: None,
             last_full_turn: 0,
+            pacing,
             events: Vec::new(),
         }
     }
@@ -119,8 +125,10 @@ impl<F: Factory> Driver<F> {
                     Some(Leaving::Draining(until)) => core.is_idle() || until <= now.mono,
                     _ => false,
                 };
-                if drained || core.wants_turn(now) {
+                if drained {
                     ms = 0;
+                } else if core.wants_turn(now) {
+                    ms = ms.min(self.pacing.left(now.mono));
                 }
             }
         }
@@ -336,56 +344,6 @@ impl<F: Factory> Driver<F> {
                 sink(shard, effect);
             }
         }
-    }
-
-    /// Cuts and sends a turn of the cores that want one; about once a second, of all.
-    fn commit_turn(&mut self, now: Now) -> Result<(), LogError> {
-        if self.flight.is_some() {
-            return Ok(());
-        }
-        let full = now.mono.saturating_sub(self.last_full_turn) >= HEARTBEAT_MS;
-        let mut records = Vec::new();
-        let mut positions: Vec<(TopicPartition, Position)> = Vec::new();
-        let mut after = Vec::new();
-        for (shard, owned) in self.owned.iter_mut() {
-            let Some(core) = &mut owned.core else {
-                continue;
-            };
-            let (last, overdue) = match owned.leaving {
-                Some(Leaving::Draining(until)) => {
-                    (core.is_idle() || until <= now.mono, until <= now.mono)
-                }
-                Some(Leaving::LastTurn) => continue,
-                None => (false, false),
-            };
-            if !(full || last || core.wants_turn(now)) {
-                continue;
-            }
-            let turn = core.take_turn(now);
-            records.extend(turn.records);
-            let at = |(topic, position)| (TopicPartition::new(topic, shard), position);
-            positions.extend(turn.positions.into_iter().map(at));
-            after.extend(turn.after.into_iter().map(|effect| (shard, effect)));
-            owned.in_flight = true;
-            if overdue || (last && !core.wants_turn(now)) {
-                owned.leaving = Some(Leaving::LastTurn);
-            }
-        }
-        if positions.is_empty() {
-            return Ok(());
-        }
-        if full {
-            self.last_full_turn = now.mono;
-        }
-        ::metrics::histogram!(metrics::TURN_RECORDS, "role" => self.role.name())
-            .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
-        self.log.commit(records, positions, now.mono)?;
-        self.flight = Some(Flight {
-            after,
-            cut_at: now.mono,
-            orphaned: false,
-        });
-        Ok(())
     }
 }
 

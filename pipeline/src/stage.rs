@@ -109,6 +109,29 @@ pub struct Opening {
     pub ends: BTreeMap<Topic, (i64, i64)>,
 }
 
+/// How turns of a worker follow each other. The first after a pause is cut at once; while there is
+/// work, one is gathered for `least_ms` to `most_ms` since the one before, in proportion to the
+/// records it writes a second, `most_ms` from `busy_rate` on. A transaction costs what its partitions
+/// cost, however few records each gets: so turns grow with the load.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// While little is written, ms.
+    pub least_ms: u64,
+    /// While much is, ms.
+    pub most_ms: u64,
+    /// What is much: records a second.
+    pub busy_rate: u64,
+}
+
+impl Pace {
+    /// Every turn at once.
+    pub const NONE: Self = Self {
+        least_ms: 0,
+        most_ms: 0,
+        busy_rate: 1,
+    };
+}
+
 /// Makes the cores of one role.
 pub trait Factory {
     /// What it makes.
@@ -116,6 +139,12 @@ pub trait Factory {
 
     /// The topics whose committed positions and ends a core needs to begin; the driver topic first.
     fn topics(&self) -> Vec<Topic>;
+
+    /// How turns of a worker follow each other. What cannot wait is not held up by it: hand-overs, and
+    /// the proof of ownership each second.
+    fn pace(&self) -> Pace {
+        Pace::NONE
+    }
 
     /// Makes the core of one shard. It asks for its reads by [`Stage::poll_ask`].
     fn open(&mut self, opening: Opening) -> Self::Stage;

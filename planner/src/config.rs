@@ -1,6 +1,14 @@
 //! Options of the planner.
 
+use pipeline::Pace;
 use schemas::{TenantId, slot};
+
+/// Of turns: far below what a task needs to get from its registration into its slot in time.
+pub(crate) const PACE: Pace = Pace {
+    least_ms: 40,
+    most_ms: 120,
+    busy_rate: 40_000,
+};
 
 /// Options of every planner core of a process.
 #[derive(Clone, Debug)]

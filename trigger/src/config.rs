@@ -9,9 +9,6 @@ pub const LEAD_MS: u64 = 150;
 pub struct Config {
     /// How early fires leave the wheel, ms.
     pub lead_ms: u64,
-    /// How long fires are gathered into one turn, ms: it comes when the first of them has so much of
-    /// its lead used up, and takes along all that are within theirs. Fewer, larger transactions.
-    pub gather_ms: u64,
     /// Records that one turn of one shard writes at most, the ends of slots not counted.
     pub max_fires_per_turn: usize,
     /// Bytes that one turn of one shard writes at most, give or take a record.
@@ -32,7 +29,6 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lead_ms: LEAD_MS,
-            gather_ms: 40,
             max_fires_per_turn: 10_000,
             turn_bytes: 16 << 20,
             loaded_bytes: 128 << 20,
@@ -49,9 +45,6 @@ impl Config {
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {
         let mut problems = Vec::new();
-        if self.gather_ms >= self.lead_ms {
-            problems.push(("gather_ms", "must be less than the lead".to_owned()));
-        }
         if self.max_fires_per_turn == 0 {
             problems.push(("max_fires_per_turn", "must be at least 1".to_owned()));
         }

@@ -19,7 +19,7 @@ mod wheel;
 
 use std::collections::VecDeque;
 
-use pipeline::{Ask, Factory, Now, Opening, Record, Stage, Turn};
+use pipeline::{Ask, Factory, Now, Opening, Pace, Record, Stage, Turn};
 use schemas::slot::{RING, WIDTH_MS};
 use schemas::{Instance, Millis, Shard, Slot, Topic};
 
@@ -84,6 +84,15 @@ impl Factory for TriggerFactory {
         Slot::all().map(Topic::Bucket).collect()
     }
 
+    /// A part of the lead: the rest is for the commit and the way to the dispatcher.
+    fn pace(&self) -> Pace {
+        Pace {
+            least_ms: self.config.lead_ms / 4,
+            most_ms: self.config.lead_ms * 2 / 5,
+            busy_rate: 8_000,
+        }
+    }
+
     fn open(&mut self, opening: Opening) -> Trigger {
         Trigger::open(self.config.clone(), &opening)
     }
@@ -140,11 +149,6 @@ impl Trigger {
     fn last_needed(&self) -> Instance {
         let slots = u64::from(self.config.slots_ahead);
         Instance::of(self.now.plus(slots * WIDTH_MS.unsigned_abs()))
-    }
-
-    /// How long before its due time a firing asks for a turn, ms.
-    fn ripe_ms(&self) -> u64 {
-        self.config.lead_ms.saturating_sub(self.config.gather_ms)
     }
 
     fn early_ms(&self) -> u64 {
@@ -221,8 +225,8 @@ impl Stage for Trigger {
         let fire = self
             .hold
             .next()
-            .filter(|next| !next.exact || next.at > self.looked.plus(self.ripe_ms()))
-            .map(|next| next.at.minus(self.ripe_ms()));
+            .filter(|next| !next.exact || next.at > self.looked.plus(self.config.lead_ms))
+            .map(|next| next.at.minus(self.config.lead_ms));
         let wake = self
             .partitions
             .iter()
@@ -257,7 +261,7 @@ impl Stage for Trigger {
 
     fn wants_turn(&self, now: Now) -> bool {
         !self.leaving
-            && (self.is_due(now.wall.plus(self.ripe_ms()))
+            && (self.is_due(now.wall.plus(self.config.lead_ms))
                 || self.partitions.iter().any(Partition::wants_turn))
     }
 

@@ -23,9 +23,9 @@ const TABLES: [(&str, &str); 15] = [
          place c i0 1000
          read
          turn =>
-         now 889
+         now 849
          wants a turn => no
-         now 890
+         now 850
          wants a turn => yes
          turn => fire b, fire c
          now 5000
@@ -33,16 +33,19 @@ const TABLES: [(&str, &str); 15] = [
          turn =>",
     ),
     (
-        "a turn takes along what is within its lead, and comes when the first is almost due",
+        "a turn takes along what is within its lead, and is wanted as soon as there is anything",
         "place a i0 1000
          place b i0 1040
          place c i0 1041
          read
+         now 849
+         wants a turn => no
+         now 850
+         wants a turn => yes
          now 890
          turn => fire a, fire b
-         now 930
          wants a turn => no
-         now 931
+         now 891
          turn => fire c",
     ),
     (
