@@ -48,6 +48,23 @@ impl<I> Inbox<I> {
         }
     }
 
+    /// As [`Inbox::push`] of each, under one lock and with one wake.
+    pub fn push_all(&self, inputs: impl Iterator<Item = (Shard, I)>) {
+        let waker = {
+            let mut shared = self.lock();
+            let was_empty = shared.queue.is_empty();
+            shared.queue.extend(inputs);
+            if was_empty && !shared.queue.is_empty() {
+                shared.waker.clone()
+            } else {
+                None
+            }
+        };
+        if let Some(wake) = waker {
+            wake();
+        }
+    }
+
     pub(crate) fn connect(&self, waker: Waker) {
         self.lock().waker = Some(waker);
     }

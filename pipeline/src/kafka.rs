@@ -24,6 +24,7 @@ mod membership;
 mod names;
 mod offsets;
 mod outside;
+mod polled;
 mod producer;
 mod reader;
 mod reading;

@@ -41,6 +41,9 @@ impl KafkaConfig {
             Client::Query | Client::Admin => (&[], None),
         };
         set_all(&mut config, defaults);
+        if let Client::Reader(role) = kind {
+            set_all(&mut config, &gathering(*role));
+        }
         override_all(&mut config, &self.overrides.all);
         if let Some(overrides) = overrides {
             override_all(&mut config, overrides);
@@ -129,11 +132,7 @@ const COMMON: [Setting; 7] = [
 /// Discovers its topic's deletion and growth; nothing else hangs on it.
 const MEMBERSHIP: [Setting; 1] = [("topic.metadata.refresh.interval.ms", "60000")];
 
-const READER: [Setting; 9] = [
-    // One Fetch is on its way per broker: a partition that is newly assigned waits for the one that is
-    // parked there, and so does the notice that an end was reached.
-    ("fetch.wait.max.ms", "50"),
-    ("fetch.min.bytes", "1"),
+const READER: [Setting; 7] = [
     ("fetch.queue.backoff.ms", "20"),
     ("fetch.error.backoff.ms", "50"),
     // Fetched ahead per partition, each has a queue of its own: a fetch on top of the limit, so 1.5
@@ -166,6 +165,23 @@ const PRODUCER: [Setting; 7] = [
     ("queue.buffering.max.messages", "200000"),
     ("queue.buffering.max.kbytes", "131072"),
 ];
+
+/// How long a Fetch gathers at the broker. It costs a broker about as much as the records of ten tasks,
+/// whatever it brings, and every turn of the stage before would answer it with the first of its
+/// partitions alone. One Fetch is on its way per broker: a partition that is newly assigned waits for
+/// the one that is parked there, and so does the notice that an end was reached.
+fn gathering(role: Option<Role>) -> [Setting; 2] {
+    match role {
+        // A part of the lead, or of the way from a registration to its slot.
+        Some(Role::Planner | Role::Trigger | Role::Dispatcher) => {
+            [("fetch.wait.max.ms", "20"), ("fetch.min.bytes", "65536")]
+        }
+        // Nobody waits for it.
+        Some(Role::Archive) => [("fetch.wait.max.ms", "200"), ("fetch.min.bytes", "1000000")],
+        // Tables and heartbeats: what comes is handed over at once.
+        None => [("fetch.wait.max.ms", "200"), ("fetch.min.bytes", "1")],
+    }
+}
 
 fn fix_consumer(config: &mut ClientConfig) {
     config

@@ -4,6 +4,7 @@
 //!   the partition's end was reached (the bindings drop that offset, and hand out one record a call);
 //! - [`GroupMetadata`]: with its generation, so that no turn is begun without one;
 //! - [`commit_transaction`]: the plain call; the bindings' own waits in steps of 100 ms;
+//! - [`ProducerTopic`]: a topic looked up once, not once a record;
 //! - [`LogQueue`]: what a client logged by the time a call returned;
 //! - [`positions`]: committed offsets whose notes need not be UTF-8.
 #![expect(
@@ -12,6 +13,7 @@
 )]
 
 mod record;
+mod topic;
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
@@ -26,6 +28,7 @@ use rdkafka::types::RDKafka;
 use super::signal::Ready;
 use crate::record::Record;
 use record::{bytes_at, taken_from};
+pub(super) use topic::ProducerTopic;
 
 /// Most records taken by one call.
 const CHUNK: usize = 1_024;

@@ -8,13 +8,14 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
 use rdkafka::message::DeliveryResult;
-use rdkafka::producer::{BaseRecord, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, ProducerContext};
 
 use super::clients::Client;
 use super::config::KafkaConfig;
 use super::context::{self, Trouble};
 use super::failure;
 use super::names::Names;
+use super::polled::Polled;
 use super::writing::{drop_aside, headers_of};
 use crate::error::LogError;
 use crate::record::Outgoing;
@@ -24,7 +25,7 @@ pub(super) struct Outside {
     config: KafkaConfig,
     names: Arc<Names>,
     fate: Arc<Fate>,
-    producer: Option<ThreadedProducer<OutsideContext>>,
+    producer: Option<Polled<OutsideContext>>,
 }
 
 /// What became of the records. Shared with the commit thread.
@@ -90,18 +91,16 @@ impl Outside {
         }
     }
 
-    pub(super) fn into_producer(self) -> Option<ThreadedProducer<OutsideContext>> {
+    pub(super) fn into_producer(self) -> Option<Polled<OutsideContext>> {
         self.producer
     }
 
-    fn make(&self) -> Result<ThreadedProducer<OutsideContext>, LogError> {
+    fn make(&self) -> Result<Polled<OutsideContext>, LogError> {
         let context = OutsideContext {
             fate: Arc::clone(&self.fate),
             trouble: Trouble::default(),
         };
-        self.config
-            .client(&Client::Producer(true))
-            .create_with_context(context)
+        Polled::new(&self.config.client(&Client::Producer(true)), context)
             .map_err(|error| failure::sort("making a producer", &error))
     }
 }

@@ -7,13 +7,14 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext};
 
 use super::clients::Client;
 use super::config::KafkaConfig;
 use super::context::{self, Trouble};
 use super::failure;
 use super::names::Names;
+use super::polled::Polled;
 use super::writing::headers_of;
 use crate::error::LogError;
 use crate::log::{Producer, Written};
@@ -24,15 +25,14 @@ const CLOSE_LIMIT: Duration = Duration::from_secs(5);
 
 /// An idempotent producer shared by threads.
 pub(super) struct KafkaProducer {
-    producer: ThreadedProducer<WrittenContext>,
+    producer: Polled<WrittenContext>,
     names: Arc<Names>,
 }
 
 impl KafkaProducer {
     pub(super) fn new(config: &KafkaConfig, names: &Arc<Names>) -> Result<Self, LogError> {
-        let producer = config
-            .client(&Client::Producer(false))
-            .create_with_context(WrittenContext::default())
+        let config = config.client(&Client::Producer(false));
+        let producer = Polled::new(&config, WrittenContext::default())
             .map_err(|error| failure::sort("making a producer", &error))?;
         Ok(Self {
             producer,

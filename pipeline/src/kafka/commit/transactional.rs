@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -10,7 +12,9 @@ use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::producer::{Producer, ProducerContext};
+
+use schemas::Topic;
 
 use super::{SLOW, Turn};
 use crate::error::LogError;
@@ -19,10 +23,10 @@ use crate::kafka::config::KafkaConfig;
 use crate::kafka::connect::connect;
 use crate::kafka::context::{self, Trouble};
 use crate::kafka::failure;
-use crate::kafka::ffi::{self, LogQueue, TransactionError};
+use crate::kafka::ffi::{self, LogQueue, ProducerTopic, TransactionError};
 use crate::kafka::names::Names;
 use crate::kafka::offsets;
-use crate::kafka::writing::headers_of;
+use crate::kafka::polled::Polled;
 use crate::record::Outgoing;
 
 /// Wait when the producer's queue is full: its threads empty it meanwhile.
@@ -32,7 +36,9 @@ const FULL_WAIT: Duration = Duration::from_millis(1);
 pub(super) struct Transactional {
     /// Before the producer: dropped before it.
     logs: LogQueue,
-    producer: ThreadedProducer<TransactionalContext>,
+    /// As `logs`; those written to so far.
+    topics: BTreeMap<Topic, ProducerTopic>,
+    producer: Polled<TransactionalContext>,
     /// It may have an EndTxn on its way; never begin with it again.
     suspect: bool,
 }
@@ -46,14 +52,14 @@ impl Transactional {
         limit: Duration,
     ) -> Result<Self, LogError> {
         let doing = format!("starting the transactional id `{id}`");
-        let producer: ThreadedProducer<TransactionalContext> = config
-            .client(&Client::Transactional(id))
-            .create_with_context(TransactionalContext::default())
+        let config = config.client(&Client::Transactional(id));
+        let producer = Polled::new(&config, TransactionalContext::default())
             .map_err(|error| failure::sort(&doing, &error))?;
         let logs = LogQueue::redirect(producer.client().native_client())
             .ok_or_else(|| LogError::Fatal(format!("{doing}: no log queue")))?;
         let started = Self {
             logs,
+            topics: BTreeMap::new(),
             producer,
             suspect: false,
         };
@@ -130,24 +136,31 @@ impl Transactional {
         result.map_err(|error| self.refused("committing", &error))
     }
 
-    fn send(&self, names: &Names, record: &Outgoing, limit: Duration) -> Result<(), LogError> {
-        let topic = names.of(record.to.topic);
-        let mut outgoing: BaseRecord<'_, [u8], [u8]> =
-            BaseRecord::to(&topic).partition(i32::from(record.to.shard.0));
-        outgoing.key = record.key.as_deref();
-        outgoing.payload = record.value.as_deref();
-        outgoing.headers = headers_of(record);
+    fn send(&mut self, names: &Names, record: &Outgoing, limit: Duration) -> Result<(), LogError> {
+        let partition = i32::from(record.to.shard.0);
+        let (key, value) = (record.key.as_deref(), record.value.as_deref());
+        let client = self.producer.client().native_client();
+        let topic = match self.topics.entry(record.to.topic) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(place) => {
+                let name = names.c_string(record.to.topic);
+                let topic = ProducerTopic::open(client, &name);
+                let none = || LogError::Aborted(format!("writing to {}: no topic", record.to));
+                place.insert(topic.ok_or_else(none)?)
+            }
+        };
         let begun = Instant::now();
         loop {
-            match self.producer.send(outgoing) {
+            let sent = if record.headers.is_empty() {
+                topic.send(partition, key, value)
+            } else {
+                topic.send_with(client, partition, key, value, &record.headers)
+            };
+            match sent {
                 Ok(()) => return Ok(()),
-                Err((KafkaError::MessageProduction(Code::QueueFull), back))
-                    if begun.elapsed() < limit =>
-                {
-                    outgoing = back;
-                    std::thread::sleep(FULL_WAIT);
-                }
-                Err((error, _)) => {
+                Err(Code::QueueFull) if begun.elapsed() < limit => std::thread::sleep(FULL_WAIT),
+                Err(code) => {
+                    let error = KafkaError::MessageProduction(code);
                     return Err(self.failed(&format!("writing to {}", record.to), &error));
                 }
             }

@@ -35,13 +35,13 @@ impl World {
 
     /// A producer with an open transaction of one record.
     fn open(&self) -> Transactional {
-        let producer =
+        let mut producer =
             Transactional::new(&self.config, "test", "tidewheel.outcomes", LIMIT).unwrap();
-        self.begin(&producer);
+        self.begin(&mut producer);
         producer
     }
 
-    fn begin(&self, producer: &Transactional) {
+    fn begin(&self, producer: &mut Transactional) {
         producer.producer.begin_transaction().unwrap();
         let record = Outgoing {
             to: TopicPartition::new(Topic::Outcomes, Shard(0)),
@@ -68,7 +68,7 @@ fn a_commit_that_was_sent_twice_is_seen_in_the_log_lines_before_it_returns() {
         for clean in 0..3 {
             producer.end(LIMIT).unwrap();
             assert!(!producer.suspect, "commit {clean} was sent once");
-            world.begin(&producer);
+            world.begin(&mut producer);
         }
         world
             .cluster
@@ -85,7 +85,7 @@ fn an_abort_that_was_sent_twice_is_seen_too() {
     producer.producer.flush(LIMIT).unwrap();
     producer.abort();
     assert!(!producer.suspect);
-    world.begin(&producer);
+    world.begin(&mut producer);
     producer.producer.flush(LIMIT).unwrap();
     let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
     world
