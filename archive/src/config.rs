@@ -20,10 +20,10 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            batch_rows: 1_000,
-            batch_age_ms: 200,
-            max_rows: 4_000,
-            max_bytes: 8 << 20,
+            batch_rows: 2_000,
+            batch_age_ms: 1_000,
+            max_rows: 8_000,
+            max_bytes: 16 << 20,
             retry_ms: 100,
             retry_max_ms: 10_000,
         }

@@ -5,7 +5,7 @@ use sqlx::mysql::MySqlDatabaseError;
 use sqlx::sqlite::SqliteError;
 
 /// Why rows were not written or read.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no database this knows.
     #[error("archive url must begin with mysql:// or sqlite:")]

@@ -70,13 +70,13 @@ pub struct Attempt {
 pub struct Counts {
     /// Rows of firings.
     pub firings: u64,
-    /// Rows of attempts.
+    /// Calls made for them.
     pub attempts: u64,
 }
 
 const OF_TASK: &str = "SELECT * FROM firings WHERE tenant = ? AND task = ? \
      ORDER BY due DESC, fire_id LIMIT ?";
-const OF_ID: &str = "SELECT * FROM firings WHERE fire_id = ? ORDER BY day DESC LIMIT 1";
+const OF_ID: &str = "SELECT * FROM firings WHERE due = ? AND fire_id = ? ORDER BY day DESC LIMIT 1";
 const ATTEMPTS: &str = "SELECT * FROM attempts WHERE fire_id = ? ORDER BY leg";
 
 impl Store {
@@ -100,51 +100,66 @@ impl Store {
         }
     }
 
-    /// One firing, if it is known.
+    /// One firing, if it is known. `due` is what the schedule gave: calls carry both.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn firing(&self, id: FireId) -> Result<Option<Firing>, StoreError> {
+    pub async fn firing(&self, due: Millis, id: FireId) -> Result<Option<Firing>, StoreError> {
         match self {
             Self::MySql(pool) => {
-                let query = sqlx::query(OF_ID).bind(id.0.to_vec());
+                let query = sqlx::query(OF_ID).bind(due.0).bind(id.0.to_vec());
                 let row = query.fetch_optional(pool).await?;
                 row.as_ref().map(firing).transpose()
             }
             Self::Sqlite(pool) => {
-                let query = sqlx::query(OF_ID).bind(id.0.to_vec());
+                let query = sqlx::query(OF_ID).bind(due.0).bind(id.0.to_vec());
                 let row = query.fetch_optional(pool).await?;
                 row.as_ref().map(firing).transpose()
             }
         }
     }
 
-    /// The calls of a firing, oldest first.
+    /// The calls of a firing, oldest first: those that failed and were followed by others, and the
+    /// last one, which the firing itself tells.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
-    pub async fn attempts_of(&self, id: FireId) -> Result<Vec<Attempt>, StoreError> {
-        match self {
+    pub async fn attempts_of(&self, firing: &Firing) -> Result<Vec<Attempt>, StoreError> {
+        let id = firing.fire_id.0.to_vec();
+        let mut attempts: Vec<Attempt> = match self {
             Self::MySql(pool) => {
-                let query = sqlx::query(ATTEMPTS).bind(id.0.to_vec());
-                let rows = query.fetch_all(pool).await?;
-                rows.iter().map(attempt).collect()
+                let rows = sqlx::query(ATTEMPTS).bind(id).fetch_all(pool).await?;
+                rows.iter().map(attempt).collect::<Result<_, _>>()?
             }
             Self::Sqlite(pool) => {
-                let query = sqlx::query(ATTEMPTS).bind(id.0.to_vec());
-                let rows = query.fetch_all(pool).await?;
-                rows.iter().map(attempt).collect()
+                let rows = sqlx::query(ATTEMPTS).bind(id).fetch_all(pool).await?;
+                rows.iter().map(attempt).collect::<Result<_, _>>()?
             }
+        };
+        let told = attempts.iter().any(|attempt| attempt.leg == firing.leg);
+        if firing.began_at.is_some() && !told {
+            attempts.push(Attempt {
+                leg: firing.leg,
+                attempt: firing.attempt,
+                state: firing.state.clone(),
+                leg_due: firing.leg_due,
+                began_at: firing.began_at,
+                ended_at: firing.ended_at,
+                status: firing.status,
+                error: firing.error.clone(),
+            });
         }
+        Ok(attempts)
     }
 
-    /// How many rows there are.
+    /// How many firings and calls there are; reads all of them.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     pub async fn counts(&self) -> Result<Counts, StoreError> {
         const FIRINGS: &str = "SELECT COUNT(*) FROM firings";
-        const ATTEMPTS: &str = "SELECT COUNT(*) FROM attempts";
+        const ATTEMPTS: &str = "SELECT (SELECT COUNT(*) FROM attempts) + (SELECT COUNT(*) FROM \
+             firings WHERE began_at IS NOT NULL AND state <> 'failed')";
         let (firings, attempts): (i64, i64) = match self {
             Self::MySql(pool) => (
                 sqlx::query_scalar(FIRINGS).fetch_one(pool).await?,

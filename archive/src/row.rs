@@ -6,7 +6,7 @@ use schemas::outcome::{Phases, UnplantedEnd};
 use schemas::{DecodeError, FireId, Millis, TaskKey, Work};
 
 /// Milliseconds of a day.
-const DAY_MS: i64 = 86_400_000;
+pub(crate) const DAY_MS: i64 = 86_400_000;
 
 /// How a leg ended, as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -84,6 +84,12 @@ impl State {
 }
 
 impl Row {
+    /// Whether it is to be kept as an attempt beside its firing, whose row the next leg takes.
+    #[must_use]
+    pub(crate) fn is_followed(&self) -> bool {
+        self.began_at.is_some() && self.state == State::Failed
+    }
+
     /// The day it was due, in days since the epoch: what history is partitioned by. It is the same for
     /// every leg of a firing. What was overdue when it was registered counts for the day of that:
     /// otherwise retention would take it at once.

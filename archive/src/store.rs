@@ -5,19 +5,30 @@
 
 mod maintain;
 
+use std::sync::{Arc, LazyLock};
+
 use sqlx::mysql::{MySql, MySqlPoolOptions};
-use sqlx::query_builder::Separated;
+use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
-use sqlx::{Database, Encode, MySqlPool, QueryBuilder, SqlitePool, Type};
+use sqlx::{AssertSqlSafe, Database, Encode, IntoArguments, MySqlPool, SqlitePool, Type};
 
 use crate::row::Row;
 
 pub use crate::error::StoreError;
 
-/// Rows in one statement: well under MySQL's 65,535 and SQLite's 32,766 placeholders.
-const ROWS_A_STATEMENT: usize = 500;
-/// Connections: batches of different shards are written side by side.
+/// Rows in one statement: well under MySQL's 65,535 and SQLite's 32,766 placeholders, and few sizes, so
+/// that each is prepared once.
+const SIZES: [usize; 5] = [256, 64, 16, 4, 1];
+static MYSQL: LazyLock<Statements> =
+    LazyLock::new(|| Statements::new(&mysql_conflict(), KEEP_FIRST));
+static SQLITE: LazyLock<Statements> =
+    LazyLock::new(|| Statements::new(&sqlite_conflict(), " ON CONFLICT DO NOTHING"));
+/// One to write, the others to read and to look after retention.
 const CONNECTIONS: u32 = 4;
+/// Of disk blocks that SQLite keeps, KiB, and how many pages its log of changes takes before they go
+/// into the file: the more, the more changes of one page go in together.
+const CACHE_KIB: &str = "-32768";
+const LOG_PAGES: &str = "8000";
 /// Errors are kept this long, in characters.
 const ERROR_MAX: usize = 2_000;
 
@@ -70,6 +81,8 @@ impl Store {
                 .parse::<SqliteConnectOptions>()?
                 .create_if_missing(true)
                 .journal_mode(SqliteJournalMode::Wal)
+                .pragma("cache_size", CACHE_KIB)
+                .pragma("wal_autocheckpoint", LOG_PAGES)
                 .busy_timeout(std::time::Duration::from_secs(10));
             // SQLite has one writer; more connections would only wait for each other.
             Self::Sqlite(
@@ -98,31 +111,19 @@ impl Store {
     /// # Errors
     /// [`StoreError::Refused`] for their content, [`StoreError::Unavailable`] to be tried again.
     pub async fn write(&self, rows: &[Row]) -> Result<(), StoreError> {
+        let followed: Vec<&Row> = rows.iter().filter(|row| row.is_followed()).collect();
         match self {
             Self::MySql(pool) => {
                 let mut transaction = pool.begin().await?;
-                for rows in rows.chunks(ROWS_A_STATEMENT) {
-                    firings::<MySql>(rows, &mysql_conflict())
-                        .build()
-                        .execute(&mut *transaction)
-                        .await?;
-                    if let Some(mut query) = attempts::<MySql>(rows, KEEP_FIRST) {
-                        query.build().execute(&mut *transaction).await?;
-                    }
+                for query in queries::<MySql>(&MYSQL, rows, &followed) {
+                    query.execute(&mut *transaction).await?;
                 }
                 transaction.commit().await?;
             }
             Self::Sqlite(pool) => {
                 let mut transaction = pool.begin().await?;
-                for rows in rows.chunks(ROWS_A_STATEMENT) {
-                    firings::<Sqlite>(rows, &sqlite_conflict())
-                        .build()
-                        .execute(&mut *transaction)
-                        .await?;
-                    let nothing = " ON CONFLICT DO NOTHING";
-                    if let Some(mut query) = attempts::<Sqlite>(rows, nothing) {
-                        query.build().execute(&mut *transaction).await?;
-                    }
+                for query in queries::<Sqlite>(&SQLITE, rows, &followed) {
+                    query.execute(&mut *transaction).await?;
                 }
                 transaction.commit().await?;
             }
@@ -150,49 +151,55 @@ fn sqlite_conflict() -> String {
         .map(|column| format!("{column} = excluded.{column}"))
         .collect();
     format!(
-        " ON CONFLICT (fire_id, day) DO UPDATE SET {} WHERE excluded.leg = 0 \
+        " ON CONFLICT (due, fire_id, day) DO UPDATE SET {} WHERE excluded.leg = 0 \
          OR (firings.leg <> 0 AND excluded.leg >= firings.leg)",
         set.join(", ")
     )
 }
 
-fn firings<DB>(rows: &[Row], conflict: &str) -> QueryBuilder<DB>
-where
-    DB: Database,
-    for<'q> i64: Encode<'q, DB> + Type<DB>,
-    for<'q> Option<i64>: Encode<'q, DB>,
-    for<'q> String: Encode<'q, DB> + Type<DB>,
-    for<'q> Option<String>: Encode<'q, DB>,
-    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
-{
-    let mut query = QueryBuilder::new(format!("INSERT INTO firings ({FIRING_COLUMNS}) "));
-    query.push_values(rows, |mut to: Separated<'_, DB, &str>, row| {
-        to.push_bind(row.fire_id.0.to_vec())
-            .push_bind(row.day())
-            .push_bind(row.task.tenant.as_str().to_owned())
-            .push_bind(row.task.id.as_str().to_owned())
-            .push_bind(signed(row.version))
-            .push_bind(signed(row.occurrence))
-            .push_bind(row.state.name().to_owned())
-            .push_bind(i64::from(row.attempt))
-            .push_bind(row.due.0)
-            .push_bind(row.leg_due.0)
-            .push_bind(row.registered_at.0)
-            .push_bind(row.planted_at.map(|at| at.0))
-            .push_bind(row.triggered_at.map(|at| at.0))
-            .push_bind(row.received_at.map(|at| at.0))
-            .push_bind(row.began_at.map(|at| at.0))
-            .push_bind(row.ended_at.0)
-            .push_bind(row.status.map(i64::from))
-            .push_bind(short(row.error.as_deref()))
-            .push_bind(i64::from(row.leg));
-    });
-    query.push(conflict);
-    query
+/// Both databases' statements for so many rows each, made once: a database knows a statement again by
+/// its text.
+struct Statements {
+    firings: Vec<(usize, Arc<str>)>,
+    attempts: Vec<(usize, Arc<str>)>,
 }
 
-/// `None` where no row is about an attempt.
-fn attempts<DB>(rows: &[Row], conflict: &str) -> Option<QueryBuilder<DB>>
+impl Statements {
+    fn new(replace: &str, keep: &str) -> Self {
+        let of = |table: &str, columns: &str, conflict: &str| {
+            let one = vec!["?"; columns.split(',').count()].join(",");
+            let text = |rows: usize| {
+                let values = vec![format!("({one})"); rows].join(",");
+                format!("INSERT INTO {table} ({columns}) VALUES {values}{conflict}").into()
+            };
+            SIZES.map(|rows| (rows, text(rows))).to_vec()
+        };
+        Self {
+            firings: of("firings", FIRING_COLUMNS, replace),
+            attempts: of("attempts", ATTEMPT_COLUMNS, keep),
+        }
+    }
+}
+
+/// `rows` in as few parts as there are statements for, each with its statement.
+fn parts<'a, R>(
+    statements: &'a [(usize, Arc<str>)],
+    mut rows: &'a [R],
+) -> impl Iterator<Item = (&'a Arc<str>, &'a [R])> {
+    std::iter::from_fn(move || {
+        let (size, text) = statements.iter().find(|(size, _)| *size <= rows.len())?;
+        let (part, rest) = rows.split_at(*size);
+        rows = rest;
+        Some((text, part))
+    })
+}
+
+/// The statements that write `rows`.
+fn queries<'a, DB>(
+    statements: &'a Statements,
+    rows: &'a [Row],
+    followed: &'a [&'a Row],
+) -> impl Iterator<Item = Query<'a, DB, DB::Arguments>>
 where
     DB: Database,
     for<'q> i64: Encode<'q, DB> + Type<DB>,
@@ -200,26 +207,79 @@ where
     for<'q> String: Encode<'q, DB> + Type<DB>,
     for<'q> Option<String>: Encode<'q, DB>,
     for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'q> &'static str: Encode<'q, DB> + Type<DB>,
+    DB::Arguments: IntoArguments<DB>,
 {
-    let made: Vec<&Row> = rows.iter().filter(|row| row.began_at.is_some()).collect();
-    if made.is_empty() {
-        return None;
-    }
-    let mut query = QueryBuilder::new(format!("INSERT INTO attempts ({ATTEMPT_COLUMNS}) "));
-    query.push_values(made, |mut to: Separated<'_, DB, &str>, row| {
-        to.push_bind(row.fire_id.0.to_vec())
-            .push_bind(row.day())
-            .push_bind(i64::from(row.leg))
-            .push_bind(i64::from(row.attempt))
-            .push_bind(row.state.name().to_owned())
-            .push_bind(row.leg_due.0)
-            .push_bind(row.began_at.map(|at| at.0))
-            .push_bind(row.ended_at.0)
-            .push_bind(row.status.map(i64::from))
-            .push_bind(short(row.error.as_deref()));
+    let firings = parts(&statements.firings, rows).map(|(text, rows)| {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+        rows.iter().fold(query, bind_firing)
     });
-    query.push(conflict);
-    Some(query)
+    let attempts = parts(&statements.attempts, followed).map(|(text, rows)| {
+        let query = sqlx::query(AssertSqlSafe(Arc::clone(text)));
+        rows.iter()
+            .fold(query, |query, row| bind_attempt(query, row))
+    });
+    firings.chain(attempts)
+}
+
+fn bind_firing<'a, DB>(
+    query: Query<'a, DB, DB::Arguments>,
+    row: &Row,
+) -> Query<'a, DB, DB::Arguments>
+where
+    DB: Database,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> String: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<String>: Encode<'q, DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'q> &'static str: Encode<'q, DB> + Type<DB>,
+{
+    query
+        .bind(row.fire_id.0.to_vec())
+        .bind(row.day())
+        .bind(row.task.tenant.as_str().to_owned())
+        .bind(row.task.id.as_str().to_owned())
+        .bind(signed(row.version))
+        .bind(signed(row.occurrence))
+        .bind(row.state.name())
+        .bind(i64::from(row.attempt))
+        .bind(row.due.0)
+        .bind(row.leg_due.0)
+        .bind(row.registered_at.0)
+        .bind(row.planted_at.map(|at| at.0))
+        .bind(row.triggered_at.map(|at| at.0))
+        .bind(row.received_at.map(|at| at.0))
+        .bind(row.began_at.map(|at| at.0))
+        .bind(row.ended_at.0)
+        .bind(row.status.map(i64::from))
+        .bind(short(row.error.as_deref()))
+        .bind(i64::from(row.leg))
+}
+
+fn bind_attempt<'a, DB>(
+    query: Query<'a, DB, DB::Arguments>,
+    row: &Row,
+) -> Query<'a, DB, DB::Arguments>
+where
+    DB: Database,
+    for<'q> i64: Encode<'q, DB> + Type<DB>,
+    for<'q> Option<i64>: Encode<'q, DB>,
+    for<'q> Option<String>: Encode<'q, DB> + Type<DB>,
+    for<'q> Vec<u8>: Encode<'q, DB> + Type<DB>,
+    for<'q> &'static str: Encode<'q, DB> + Type<DB>,
+{
+    query
+        .bind(row.fire_id.0.to_vec())
+        .bind(row.day())
+        .bind(i64::from(row.leg))
+        .bind(i64::from(row.attempt))
+        .bind(row.state.name())
+        .bind(row.leg_due.0)
+        .bind(row.began_at.map(|at| at.0))
+        .bind(row.ended_at.0)
+        .bind(row.status.map(i64::from))
+        .bind(short(row.error.as_deref()))
 }
 
 fn signed(number: u64) -> i64 {

@@ -115,7 +115,7 @@ fn progress(broker: &dyn Broker) -> (i64, i64) {
 fn run(broker: &EmbeddedBroker, runtime: &Runtime, database: &Path, done: impl Fn(u32) -> bool) {
     let inbox = Inbox::new();
     let url = format!("sqlite://{}", database.display());
-    let writer = Writer::new(&url, inbox.clone(), runtime.handle().clone());
+    let writer = Writer::new(&url, inbox.clone(), runtime.handle());
     let config = Config {
         batch_rows: 50,
         batch_age_ms: 5,
@@ -191,7 +191,8 @@ fn rows_equal_outcomes_with_the_database_away_and_the_worker_restarted() {
             let OutcomeRecord::Ended(ended) = outcome(n, 2) else {
                 unreachable!("an outcome of another kind")
             };
-            let firing = store.firing(ended.fire_id).await.unwrap().unwrap();
+            let due = ended.phases.due;
+            let firing = store.firing(due, ended.fire_id).await.unwrap().unwrap();
             assert_eq!((firing.task, firing.leg), (ended.task, 2));
             assert_eq!(firing.state, "completed");
         }

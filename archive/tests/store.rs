@@ -87,12 +87,10 @@ async fn a_cancel_between_two_legs_is_the_last_word(store: Store) {
     // A repeat after a crash.
     store.write(&failed).await.unwrap();
     for (n, calls) in [(1, 1), (2, 0)] {
-        let firing = store.firing(FireId([n; 16])).await.unwrap().unwrap();
+        let due = row(n, 0, State::Cancelled).due;
+        let firing = store.firing(due, FireId([n; 16])).await.unwrap().unwrap();
         assert_eq!((firing.leg, firing.state.as_str()), (0, "cancelled"), "{n}");
-        assert_eq!(
-            store.attempts_of(FireId([n; 16])).await.unwrap().len(),
-            calls
-        );
+        assert_eq!(store.attempts_of(&firing).await.unwrap().len(), calls);
     }
 }
 
@@ -102,7 +100,8 @@ async fn what_was_written_reads_back(store: Store) {
         .write(&[row(7, 1, State::Failed), written.clone()])
         .await
         .unwrap();
-    let firing = store.firing(written.fire_id).await.unwrap().unwrap();
+    let found = store.firing(written.due, written.fire_id).await;
+    let firing = found.unwrap().unwrap();
     let expected = Firing {
         fire_id: written.fire_id,
         task: written.task.clone(),
@@ -127,13 +126,14 @@ async fn what_was_written_reads_back(store: Store) {
         store.firings_of(&written.task, 10).await.unwrap(),
         [expected]
     );
-    let attempts = store.attempts_of(written.fire_id).await.unwrap();
+    let attempts = store.attempts_of(&firing).await.unwrap();
     let shown: Vec<_> = attempts
         .iter()
         .map(|it| (it.leg, it.attempt, it.status))
         .collect();
     assert_eq!(shown, [(1, 1, Some(500)), (2, 2, Some(500))]);
-    assert_eq!(store.firing(FireId([8; 16])).await.unwrap(), None);
+    let other = store.firing(written.due, FireId([8; 16])).await;
+    assert_eq!(other.unwrap(), None);
 }
 
 /// `bad` goes, all else stays to be tried again.

@@ -1,4 +1,5 @@
--- One row a firing: its last leg. `day` is the day it was due, in days since 1970-01-01 (UTC).
+-- One row a firing: its last leg. `day` is the day it was due, in days since 1970-01-01 (UTC). Rows
+-- lie in the order of their due times: what is written together lies together, whatever the ids.
 CREATE TABLE firings (
     fire_id       BINARY(16)   NOT NULL,
     day           INT          NOT NULL,
@@ -19,11 +20,11 @@ CREATE TABLE firings (
     status        SMALLINT UNSIGNED NULL,
     error         TEXT         CHARACTER SET utf8mb4 NULL,
     leg           INT UNSIGNED NOT NULL,
-    PRIMARY KEY (fire_id, day),
+    PRIMARY KEY (due, fire_id, day),
     KEY firings_of_task (tenant, task, due)
 ) PARTITION BY RANGE (day) (PARTITION pmax VALUES LESS THAN MAXVALUE);
 
--- One row an attempt.
+-- One row an attempt that failed and was followed by another; the last one is its firing's row.
 CREATE TABLE attempts (
     fire_id  BINARY(16)   NOT NULL,
     day      INT          NOT NULL,

@@ -1,4 +1,5 @@
--- One row a firing: its last leg. `day` is the day it was due, in days since 1970-01-01 (UTC).
+-- One row a firing: its last leg. `day` is the day it was due, in days since 1970-01-01 (UTC). Rows
+-- lie in the order of their due times: what is written together lies together, whatever the ids.
 CREATE TABLE firings (
     fire_id       BLOB    NOT NULL,
     day           INTEGER NOT NULL,
@@ -19,12 +20,11 @@ CREATE TABLE firings (
     status        INTEGER NULL,
     error         TEXT    NULL,
     leg           INTEGER NOT NULL,
-    PRIMARY KEY (fire_id, day)
+    PRIMARY KEY (due, fire_id, day)
 ) WITHOUT ROWID;
 CREATE INDEX firings_of_task ON firings (tenant, task, due);
-CREATE INDEX firings_by_day ON firings (day);
 
--- One row an attempt.
+-- One row an attempt that failed and was followed by another; the last one is its firing's row.
 CREATE TABLE attempts (
     fire_id  BLOB    NOT NULL,
     day      INTEGER NOT NULL,

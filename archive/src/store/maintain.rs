@@ -3,6 +3,7 @@
 use sqlx::{AssertSqlSafe, MySqlPool, Row as _};
 
 use super::{Store, StoreError};
+use crate::row::DAY_MS;
 
 /// Partitions are made so many days ahead.
 const AHEAD: i64 = 3;
@@ -23,13 +24,16 @@ impl Store {
                 }
             }
             Self::Sqlite(pool) => {
-                for table in TABLES {
-                    let sql = format!("DELETE FROM {table} WHERE day < ?");
-                    sqlx::query(AssertSqlSafe(sql))
-                        .bind(oldest)
-                        .execute(pool)
-                        .await?;
-                }
+                // No row is due behind its day: so the order by due time finds them.
+                sqlx::query("DELETE FROM firings WHERE due < ? AND day < ?")
+                    .bind(oldest.saturating_mul(DAY_MS))
+                    .bind(oldest)
+                    .execute(pool)
+                    .await?;
+                sqlx::query("DELETE FROM attempts WHERE day < ?")
+                    .bind(oldest)
+                    .execute(pool)
+                    .await?;
             }
         }
         Ok(())
