@@ -1,8 +1,9 @@
 //! How a call is made: the request an endpoint gets, and what its answer is worth.
 
+use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt::Write as _;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -28,6 +29,8 @@ pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence
 /// Which attempt, from 1.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
 
+/// Good URLs that are remembered.
+const URLS_KNOWN: usize = 1_024;
 /// Headers that belong to the connection, not to the user, beside ours.
 const CONNECTION_HEADERS: [&str; 9] = [
     "connection",
@@ -46,6 +49,8 @@ const CONNECTION_HEADERS: [&str; 9] = [
 pub struct Http {
     client: reqwest::Client,
     guard: Guard,
+    /// URLs that were found to be good.
+    known: Arc<Mutex<HashMap<String, Url>>>,
 }
 
 /// Why no request can be made of a call; trying again would not help.
@@ -96,6 +101,7 @@ impl Http {
         Ok(Self {
             client: client.map_err(|error| Error::Client(Box::new(error)))?,
             guard,
+            known: Arc::default(),
         })
     }
 
@@ -105,14 +111,7 @@ impl Http {
     /// [`Unsendable`]: it can never be sent.
     pub fn request(&self, order: &CallOrder, now: Millis) -> Result<Request, Unsendable> {
         let work = &order.work;
-        let url = Url::parse(&work.call.url).map_err(|error| Unsendable::Url {
-            url: work.call.url.clone(),
-            problem: error.to_string(),
-        })?;
-        self.guard.check_url(&url)?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(Unsendable::Credentials);
-        }
+        let url = self.url(&work.call.url)?;
         let method = Method::from_bytes(work.call.method.as_bytes())
             .map_err(|_| Unsendable::Method(work.call.method.clone()))?;
         let mut request = Request::new(method, url);
@@ -124,6 +123,27 @@ impl Http {
             *request.body_mut() = Some(Body::from(order.payload.clone()));
         }
         Ok(request)
+    }
+
+    /// `text` as a URL that may be called. Most calls go to few of them.
+    fn url(&self, text: &str) -> Result<Url, Unsendable> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(url) = known.get(text) {
+            return Ok(url.clone());
+        }
+        let url = Url::parse(text).map_err(|error| Unsendable::Url {
+            url: text.to_owned(),
+            problem: error.to_string(),
+        })?;
+        self.guard.check_url(&url)?;
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(Unsendable::Credentials);
+        }
+        if known.len() >= URLS_KNOWN {
+            known.clear();
+        }
+        known.insert(text.to_owned(), url.clone());
+        Ok(url)
     }
 
     /// Sends `request` and waits for its answer, at most as long as its timeout.

@@ -1,80 +1,127 @@
 //! The shell: orders of calls become calls, their answers go back into the worker's inbox.
+//!
+//! Calls are made on threads of their own, each with a runtime, a client and connections that no other
+//! thread touches: what belongs to one call (its task, its connection, its timer) never crosses from
+//! one core to another, and no lock is shared.
+
+mod answers;
+mod journal;
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher};
-use std::io::Write;
-use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use pipeline::Clock;
 use pipeline::inbox::Inbox;
 use schemas::{Millis, Shard};
-use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{CallOrder, Effect, Input, Reply, Token};
 use crate::http::Http;
 use crate::metrics;
+use answers::Answers;
+use journal::Journal;
+
+/// Calls begun before the answers of others are looked at again.
+const AT_ONCE: usize = 32;
 
 /// Makes the calls of one worker. [`Caller::run`] is the sink of the worker's driver: it never blocks.
 #[derive(Clone)]
 pub struct Caller {
-    shared: Arc<Shared>,
-    runtime: Handle,
+    /// One a thread.
+    lines: Arc<[UnboundedSender<(Shard, CallOrder)>]>,
 }
 
+/// What the calls of one thread share.
 struct Shared {
     http: Http,
     places: Semaphore,
     clock: Arc<dyn Clock>,
-    inbox: Inbox<Input>,
-    journal: Option<Journal>,
+    answers: Answers,
+    journal: Option<Arc<Journal>>,
+    lateness: ::metrics::Histogram,
+    took: ::metrics::Histogram,
+    good: ::metrics::Counter,
 }
 
 impl Caller {
-    /// A caller that spawns its calls on `runtime` and answers into `inbox`, the one of the worker
-    /// whose driver it serves. `clock` is that worker's.
+    /// A caller that makes its calls on threads of its own and answers into `inbox`, the one of the
+    /// worker whose driver it serves. `clock` is that worker's. The threads end when the last clone of
+    /// it is gone; calls still open then are answered as failed.
     ///
     /// # Errors
-    /// [`Error`]: the client or the journal cannot be made.
+    /// [`Error`]: a client, the journal or a thread cannot be made.
     pub fn new(
         config: &Config,
-        clock: Arc<dyn Clock>,
-        inbox: Inbox<Input>,
-        runtime: Handle,
+        clock: &Arc<dyn Clock>,
+        inbox: &Inbox<Input>,
     ) -> Result<Self, Error> {
-        let shared = Shared {
-            http: Http::new(config)?,
-            places: Semaphore::new(config.max_calls),
-            clock,
-            inbox,
-            journal: config.journal.as_deref().map(Journal::open).transpose()?,
+        let journal = config.journal.as_deref().map(Journal::open).transpose()?;
+        let journal = journal.map(Arc::new);
+        let threads = config.call_threads.max(1);
+        let start = |number: usize| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .map_err(Error::Thread)?;
+            let shared = Arc::new(Shared {
+                http: Http::new(config)?,
+                places: Semaphore::new(config.max_calls.div_ceil(threads)),
+                clock: Arc::clone(clock),
+                answers: Answers::new(inbox.clone()),
+                journal: journal.clone(),
+                lateness: ::metrics::histogram!(metrics::LATENESS_SECONDS),
+                took: ::metrics::histogram!(metrics::CALL_SECONDS),
+                good: ::metrics::counter!(metrics::CALLS, "result" => GOOD),
+            });
+            let (line, orders) = unbounded_channel();
+            std::thread::Builder::new()
+                .name(format!("calls-{number}"))
+                .spawn(move || runtime.block_on(make_calls(&shared, orders)))
+                .map_err(Error::Thread)?;
+            Ok(line)
         };
+        let lines: Result<Vec<_>, Error> = (0..threads).map(start).collect();
         Ok(Self {
-            shared: Arc::new(shared),
-            runtime,
+            lines: lines?.into(),
         })
     }
 
     /// Runs one effect of the core of `shard`.
     pub fn run(&self, shard: Shard, effect: Effect) {
         let Effect::Call(order) = effect;
-        let shared = Arc::clone(&self.shared);
-        self.runtime.spawn(async move {
-            let mut owed = Owed {
-                shared: &shared,
-                shard,
-                token: order.token,
-                began_at: None,
-                paid: false,
-            };
-            let input = shared.call(&order, &mut owed).await;
-            owed.pay(input);
-        });
+        let line = usize::from(shard.0) % self.lines.len();
+        if self.lines[line].send((shard, order)).is_err() {
+            tracing::error!(shard = shard.0, "the thread that makes calls is gone");
+        }
+    }
+}
+
+/// Begins what is ordered until nobody can order any more.
+async fn make_calls(shared: &Arc<Shared>, mut orders: UnboundedReceiver<(Shard, CallOrder)>) {
+    let passing = Arc::clone(shared);
+    tokio::spawn(async move { passing.answers.pass_on().await });
+    let mut some = Vec::with_capacity(AT_ONCE);
+    while orders.recv_many(&mut some, AT_ONCE).await > 0 {
+        for (shard, order) in some.drain(..) {
+            let shared = Arc::clone(shared);
+            tokio::spawn(async move {
+                let mut owed = Owed {
+                    shared: &shared,
+                    shard,
+                    token: order.token,
+                    began_at: None,
+                    paid: false,
+                };
+                let input = shared.call(&order, &mut owed).await;
+                owed.pay(input);
+            });
+        }
+        tokio::task::yield_now().await;
     }
 }
 
@@ -95,7 +142,7 @@ impl Shared {
                 if let Some(journal) = &self.journal {
                     journal.note(order, began.wall);
                 }
-                observe_lateness(order, began.wall);
+                self.observe_lateness(order, began.wall);
                 self.http.send(request).await
             }
             Err(unsendable) => Reply::Refused {
@@ -103,15 +150,28 @@ impl Shared {
             },
         };
         let ended = self.clock.now();
-        count(label(&reply));
+        match label(&reply) {
+            GOOD => self.good.increment(1),
+            other => count(other),
+        }
         let took = Duration::from_millis(ended.mono.saturating_sub(began.mono));
-        ::metrics::histogram!(metrics::CALL_SECONDS).record(took.as_secs_f64());
+        self.took.record(took.as_secs_f64());
         Input::Answered {
             token,
             reply,
             began_at: began.wall,
             ended_at: ended.wall,
         }
+    }
+
+    /// How far behind its own due time this leg began.
+    fn observe_lateness(&self, order: &CallOrder, began: Millis) {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a lateness over 2^52 ms is no measurement"
+        )]
+        let seconds = began.since(order.fire.due) as f64 / 1_000.0;
+        self.lateness.record(seconds);
     }
 }
 
@@ -128,7 +188,7 @@ struct Owed<'a> {
 impl Owed<'_> {
     fn pay(mut self, input: Input) {
         self.paid = true;
-        self.shared.inbox.push(self.shard, input);
+        self.shared.answers.give(self.shard, input);
     }
 }
 
@@ -150,42 +210,14 @@ impl Drop for Owed<'_> {
                 ended_at: self.shared.clock.now().wall,
             },
         };
-        self.shared.inbox.push(self.shard, input);
-    }
-}
-
-/// A line for each call begun, written before it is sent: `fire_id leg attempt wall_ms`. Against the
-/// committed outcomes it tells which calls a crash may have doubled.
-struct Journal(Mutex<File>);
-
-impl Journal {
-    fn open(path: &Path) -> Result<Self, Error> {
-        let file = OpenOptions::new().create(true).append(true).open(path);
-        let file = file.map_err(|source| Error::Journal {
-            path: path.display().to_string(),
-            source,
-        })?;
-        Ok(Self(Mutex::new(file)))
-    }
-
-    fn note(&self, order: &CallOrder, now: Millis) {
-        let fire = &order.fire;
-        let line = format!(
-            "{} {} {} {now}\n",
-            fire.fire_id, fire.leg, order.work.attempt
-        );
-        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = file.write_all(line.as_bytes()) {
-            tracing::error!(%error, "a begun call is missing from the journal");
-        }
+        self.shared.answers.give_now(self.shard, input);
     }
 }
 
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller")
-            .field("http", &self.shared.http)
-            .field("free_places", &self.shared.places.available_permits())
+            .field("threads", &self.lines.len())
             .finish_non_exhaustive()
     }
 }
@@ -196,24 +228,16 @@ pub fn seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }
 
-/// How far behind its own due time this leg began.
-fn observe_lateness(order: &CallOrder, began: Millis) {
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "a lateness over 2^52 ms is no measurement"
-    )]
-    let seconds = began.since(order.fire.due) as f64 / 1_000.0;
-    ::metrics::histogram!(metrics::LATENESS_SECONDS).record(seconds);
-}
-
 fn count(result: &'static str) {
     ::metrics::counter!(metrics::CALLS, "result" => result).increment(1);
 }
 
+const GOOD: &str = "2xx";
+
 fn label(reply: &Reply) -> &'static str {
     match reply {
         Reply::Status { status, .. } => match status / 100 {
-            2 => "2xx",
+            2 => GOOD,
             3 => "3xx",
             4 => "4xx",
             5 => "5xx",

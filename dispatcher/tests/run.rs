@@ -25,7 +25,6 @@ type Got = (String, String);
 struct Rig {
     broker: MemoryBroker,
     clock: Arc<dyn Clock>,
-    runtime: tokio::runtime::Runtime,
     config: Config,
     url: String,
     got: Receiver<Got>,
@@ -50,11 +49,6 @@ impl Rig {
         Self {
             broker: MemoryBroker::new(memory, Arc::clone(&clock)),
             clock,
-            runtime: tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(1)
-                .enable_all()
-                .build()
-                .expect("a runtime"),
             config,
             url,
             got,
@@ -99,9 +93,7 @@ impl Rig {
     /// Runs a worker until `count` outcomes were ever committed, then lets it hand over in order.
     fn run_until(&self, count: usize) -> Vec<Ended> {
         let inbox = Inbox::new();
-        let handle = self.runtime.handle().clone();
-        let clock = Arc::clone(&self.clock);
-        let caller = Caller::new(&self.config, clock, inbox.clone(), handle).expect("a caller");
+        let caller = Caller::new(&self.config, &self.clock, &inbox).expect("a caller");
         let mut driver = self.driver(&inbox);
         let mut sink = |shard, effect| caller.run(shard, effect);
         let wait = Duration::from_millis(20);
@@ -221,8 +213,6 @@ fn a_journal_that_cannot_be_opened_is_named() {
         journal: Some("/nowhere/at/all".into()),
         ..Config::default()
     };
-    let handle = rig.runtime.handle().clone();
-    let error = Caller::new(&config, Arc::clone(&rig.clock), Inbox::new(), handle)
-        .expect_err("no such folder");
+    let error = Caller::new(&config, &rig.clock, &Inbox::new()).expect_err("no such folder");
     assert!(error.to_string().contains("/nowhere/at/all"), "{error}");
 }

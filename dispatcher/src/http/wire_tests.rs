@@ -25,7 +25,7 @@ struct Endpoint {
     url: String,
     port: u16,
     connections: Arc<AtomicUsize>,
-    requests: Arc<std::sync::Mutex<Vec<String>>>,
+    requests: Arc<Mutex<Vec<String>>>,
 }
 
 async fn endpoint(act: Act) -> Endpoint {
@@ -47,7 +47,7 @@ async fn endpoint(act: Act) -> Endpoint {
     it
 }
 
-async fn serve(mut stream: TcpStream, act: Act, requests: Arc<std::sync::Mutex<Vec<String>>>) {
+async fn serve(mut stream: TcpStream, act: Act, requests: Arc<Mutex<Vec<String>>>) {
     while let Some(request) = read_request(&mut stream).await {
         requests.lock().expect("unpoisoned").push(request);
         match &act {
