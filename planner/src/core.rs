@@ -16,14 +16,15 @@ mod restoring;
 mod revoke;
 mod ring;
 mod seal;
+mod tally;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pipeline::{Ask, Factory, Now, Opening, Outgoing, Record, Stage, TopicPartition, Turn};
+use pipeline::{Ask, Factory, Now, Opening, Outgoing, Pace, Record, Stage, TopicPartition, Turn};
 use schemas::{Millis, Shard, Shards, Topic};
 
-use crate::config::PlannerConfig;
+use crate::config::{PACE, PlannerConfig};
 use crate::event::{Effect, Input};
 use crate::restore::note;
 use crate::store::{Store, StoreSource};
@@ -34,6 +35,7 @@ use lanes::Lanes;
 use plant::Cursor;
 use restoring::Restoring;
 use ring::Ring;
+use tally::Tally;
 
 /// One shard of the planner.
 pub struct PlannerCore<S> {
@@ -51,6 +53,7 @@ pub struct PlannerCore<S> {
     following: Following,
     lanes: Lanes,
     outbox: Outbox,
+    tally: Tally,
     asks: VecDeque<Ask>,
     effects: VecDeque<Effect>,
     checkpoint: Checkpoint,
@@ -264,6 +267,7 @@ impl<S: Store> Stage for PlannerCore<S> {
         for (slot, row) in self.ring.take_dirty() {
             self.table.set_ring(slot, &row);
         }
+        self.tally.tell();
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.records.extend(self.table.cut(self.shard));
         Turn {
@@ -364,6 +368,10 @@ impl<S: StoreSource> Factory for PlannerFactory<S> {
         let rest = [Topic::Forwards, Topic::Outcomes, Topic::Index];
         let intakes = intakes.map(Topic::Intake);
         first.into_iter().chain(intakes).chain(rest).collect()
+    }
+
+    fn pace(&self) -> Pace {
+        PACE
     }
 
     fn open(&mut self, opening: Opening) -> PlannerCore<S::Store> {

@@ -11,6 +11,8 @@ use serde::de::DeserializeOwned;
 pub const VERSION: u8 = 1;
 
 const PREFIX: usize = 6;
+/// Heads of up to so many bytes, nearly all, are written without growing a buffer.
+const HEAD_ROOM: usize = 1_024;
 
 /// What a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,16 +81,24 @@ pub enum DecodeError {
 /// Never for the types of this crate: they hold nothing postcard cannot write.
 #[must_use]
 pub fn encode<H: Serialize>(kind: Kind, head: &H, tail: &[u8]) -> Bytes {
+    let mut room = [0; HEAD_ROOM];
+    if let Ok(head) = postcard::to_slice(head, &mut room) {
+        return join(kind, head, tail);
+    }
     #[expect(
         clippy::expect_used,
         reason = "postcard fails only on unsized sequences; heads have none"
     )]
     let head = postcard::to_stdvec(head).expect("heads are always writable");
+    join(kind, &head, tail)
+}
+
+fn join(kind: Kind, head: &[u8], tail: &[u8]) -> Bytes {
     let mut out = BytesMut::with_capacity(PREFIX + head.len() + tail.len());
     out.put_u8(VERSION);
     out.put_u8(kind as u8);
     out.put_u32_le(u32::try_from(head.len()).unwrap_or(u32::MAX));
-    out.put_slice(&head);
+    out.put_slice(head);
     out.put_slice(tail);
     out.freeze()
 }

@@ -10,7 +10,6 @@ use super::admit::Asked;
 use super::answer::{Verdict, conflict, name_of, refused};
 use super::change::{Change, fire_id, first_leg};
 use super::index::Task;
-use crate::metrics;
 use crate::store::Store;
 
 impl<S: Store> PlannerCore<S> {
@@ -24,8 +23,7 @@ impl<S: Store> PlannerCore<S> {
                 None => self.live(&asked, task, command),
             },
         };
-        ::metrics::counter!(metrics::COMMANDS, "command" => name, "answer" => name_of(&verdict))
-            .increment(1);
+        self.tally.command(name, name_of(&verdict));
         if let Some(answer) = verdict {
             self.answer(request, answer);
         }

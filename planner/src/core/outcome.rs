@@ -83,7 +83,7 @@ impl<S: Store> PlannerCore<S> {
 
     /// The task is over. `began`: a call of this leg did.
     fn finish(&mut self, mut task: Task, how: Ending, began: bool) {
-        ::metrics::counter!(metrics::OUTCOMES, "outcome" => ending_name(how)).increment(1);
+        self.tally.outcome(ending_name(how));
         let wish = task.row.wish.take();
         let ever = began || task.row.firing.attempt > 1;
         self.end(&mut task, how, ever);
@@ -100,7 +100,7 @@ impl<S: Store> PlannerCore<S> {
 
     /// To be planted again, unless a wish says otherwise.
     fn again(&mut self, mut task: Task, at: Millis, attempt: u32) {
-        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "again").increment(1);
+        self.tally.outcome("again");
         let wish = taken_back(&mut task);
         task.row.firing.attempt = attempt;
         task.row.firing.leg_due = at;
@@ -121,7 +121,7 @@ impl<S: Store> PlannerCore<S> {
         let Some(mut task) = self.live_firing(task, taken.fire_id, taken.leg) else {
             return;
         };
-        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "revoked").increment(1);
+        self.tally.outcome("revoked");
         if let Some(wish) = taken_back(&mut task) {
             self.execute(task, *wish);
         }
@@ -154,13 +154,13 @@ impl<S: Store> PlannerCore<S> {
             return;
         };
         if recalled.decision == Decision::Cancelled {
-            ::metrics::counter!(metrics::OUTCOMES, "outcome" => "recalled").increment(1);
+            self.tally.outcome("recalled");
             if let Some(wish) = taken_back(&mut task) {
                 self.execute(task, *wish);
             }
             return;
         }
-        ::metrics::counter!(metrics::OUTCOMES, "outcome" => "too_late").increment(1);
+        self.tally.outcome("too_late");
         if let Phase::Planted { began, .. } = &mut task.row.phase {
             *began = true;
         }

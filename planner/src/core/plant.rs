@@ -296,7 +296,7 @@ impl<S: Store> PlannerCore<S> {
         };
         let record = BucketRecord::Placement(placement, body).encode();
         self.write(Topic::Bucket(instance.slot()), None, record);
-        ::metrics::counter!(metrics::PLACEMENTS).increment(1);
+        self.tally.placement();
         task.row.phase = Phase::Planted {
             instance,
             began: false,

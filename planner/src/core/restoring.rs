@@ -14,6 +14,7 @@ use super::index::Table;
 use super::lanes::Lanes;
 use super::plant::Cursor;
 use super::ring::Ring;
+use super::tally::Tally;
 use super::{Checkpoint, Life, Outbox, PlannerCore};
 use crate::config::PlannerConfig;
 use crate::error::StoreError;
@@ -69,6 +70,7 @@ impl<S: Store> PlannerCore<S> {
             following: Following::new(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
             outbox: Outbox::default(),
+            tally: Tally::default(),
             asks: std::collections::VecDeque::new(),
             effects: std::collections::VecDeque::new(),
             checkpoint: Checkpoint::default(),
