@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use bytes::Bytes;
-use pipeline::kafka::{KafkaBroker, KafkaConfig};
+use pipeline::kafka::{KafkaBroker, KafkaConfig, Overrides};
 use pipeline::{Broker, Outgoing, Producer, TopicPartition};
 use schemas::{Shards, Topic};
 use tokio::runtime::Handle;
@@ -60,6 +60,10 @@ impl Intake {
             bootstrap: settings.target.clone(),
             prefix: settings.prefix.clone(),
             shards,
+            overrides: Overrides {
+                producer: [("linger.ms".to_owned(), linger_ms(settings.rate).to_owned())].into(),
+                ..Overrides::default()
+            },
             ..KafkaConfig::default()
         })?;
         shared.naming.key(0).context("--tenant is not a tenant")?;
@@ -93,6 +97,11 @@ impl Intake {
         };
         trip.send(self.producer.as_ref());
     }
+}
+
+/// A producer of many records gathers them: each request costs a broker what many records do.
+fn linger_ms(rate: f64) -> &'static str {
+    if rate >= 2_500.0 { "50" } else { "5" }
 }
 
 impl Trip {

@@ -46,6 +46,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let flags = flags::Flags::parse();
     match flags::Settings::from_flags(flags).and_then(measure) {
