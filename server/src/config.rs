@@ -120,6 +120,7 @@ pub(crate) struct Trigger {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Dispatcher {
     pub(crate) max_open_calls: usize,
+    pub(crate) call_threads: usize,
     pub(crate) skew_bound: Ms,
     pub(crate) connect_timeout: Ms,
     pub(crate) allow_loopback: bool,

@@ -25,6 +25,10 @@ use clap::Parser;
 use crate::cli::{Cli, Command, ConfigCommand, RoleName, Topics};
 use crate::config::{Config, LogKind};
 
+/// Memory goes from the log's threads to the worker's and back, record by record.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// A wrong configuration, as sysexits.h has it.
 const EX_CONFIG: u8 = 78;
 

@@ -158,9 +158,7 @@ impl Process {
     fn start_dispatcher(&mut self) -> anyhow::Result<()> {
         let config = stages::dispatcher(&self.config);
         let inbox = Inbox::new();
-        let clock = Arc::clone(&self.ground.clock);
-        let caller =
-            dispatcher::run::Caller::new(&config, clock, inbox.clone(), Handle::current())?;
+        let caller = dispatcher::run::Caller::new(&config, &self.ground.clock, &inbox)?;
         let factory = dispatcher::DispatcherFactory::new(config, dispatcher::run::seed());
         let worker = Worker::start(
             &self.ground,
@@ -179,7 +177,7 @@ impl Process {
         let from = &self.config.archive;
         let config = stages::archive(&self.config);
         let inbox = Inbox::new();
-        let writer = archive::run::Writer::new(&from.url, inbox.clone(), Handle::current());
+        let writer = archive::run::Writer::new(&from.url, inbox.clone(), &Handle::current());
         let clock = Arc::clone(&self.ground.clock);
         tokio::spawn(writer.clone().maintain(clock, from.retention_days));
         let factory = archive::ArchiveFactory::new(config);

@@ -34,6 +34,7 @@ pub(crate) fn dispatcher(config: &Config) -> dispatcher::Config {
     let from = &config.dispatcher;
     dispatcher::Config {
         max_open: from.max_open_calls,
+        call_threads: call_threads(from.call_threads),
         lead_ms: config.trigger.lead.0,
         skew_bound_ms: from.skew_bound.0,
         connect_timeout_ms: from.connect_timeout.0,
@@ -41,6 +42,14 @@ pub(crate) fn dispatcher(config: &Config) -> dispatcher::Config {
         allow_private: from.allow_private,
         journal: (!from.journal.is_empty()).then(|| from.journal.clone().into()),
         ..dispatcher::Config::default()
+    }
+}
+
+/// As configured; of 0, half the cores: the other half is the log's and the endpoints' share of them.
+fn call_threads(configured: usize) -> usize {
+    match configured {
+        0 => std::thread::available_parallelism().map_or(1, |cores| cores.get().div_ceil(2)),
+        threads => threads,
     }
 }
 
