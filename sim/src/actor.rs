@@ -157,6 +157,11 @@ impl<K: Kind> Actor for Worker<K> {
     fn core_idle_ms(&self) -> Option<u64> {
         let driver = self.driver.as_ref()?;
         let now = self.now();
+        let mut cores = driver.open_shards().filter_map(|shard| driver.core(shard));
+        // What is gathered for a turn does not wait for a timeout.
+        if cores.any(|core| core.wants_turn(now)) {
+            return Some(0);
+        }
         let timeouts = driver
             .open_shards()
             .filter_map(|shard| driver.core(shard)?.poll_timeout());
