@@ -272,7 +272,9 @@ impl ArchiveCore {
             return;
         };
         if self.leaving {
+            // Left to the successor: what was read is no longer on its way to be written.
             self.batches.clear();
+            self.read_end = self.frontier;
             return;
         }
         let wait = batch.wait(&self.config);

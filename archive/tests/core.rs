@@ -325,6 +325,20 @@ fn nothing_that_comes_behind_a_revoke_moves_the_position_over_a_gap() {
 }
 
 #[test]
+fn a_batch_that_fails_behind_a_revoke_is_left_to_the_successor() {
+    let mut core = open(small(), None);
+    core.handle_batch(Topic::Outcomes, vec![record(0, &ended(0))], 1, at(0));
+    core.handle_timeout(at(1_000));
+    let (batch, _) = write(&mut core).unwrap();
+    core.handle_revoke(at(1_000));
+    assert!(!core.is_idle(), "its batch is on its way");
+    let reason = "the database is away".to_owned();
+    core.handle_input(Input::Unavailable { batch, reason }, at(1_001));
+    assert!(core.is_idle());
+    assert_eq!(position(&mut core, at(1_001)), 0, "row 0 was never written");
+}
+
+#[test]
 fn a_dead_letter_goes_with_the_turn_that_passes_its_original() {
     let mut core = open(small(), None);
     let records = vec![

@@ -6,7 +6,7 @@ use sim::{Bug, Options, run};
 const FIXED: [u64; 8] = [1, 6, 8, 9, 13, 15, 22, 23];
 
 /// What once failed, and why.
-const ONCE_FAILED: [(u64, &str); 8] = [
+const ONCE_FAILED: [(u64, &str); 9] = [
     (0, "a worker without shards spun"),
     (
         3,
@@ -25,6 +25,10 @@ const ONCE_FAILED: [(u64, &str); 8] = [
     (
         1044,
         "the run was given up before a task whose answer was lost",
+    ),
+    (
+        1804,
+        "an archive gave up its shard while the database was away, and passed over what it had not written",
     ),
     (2326, "two triggers owned one shard: as 710"),
 ];
