@@ -14,6 +14,7 @@ mod kill;
 pub(crate) mod load;
 mod pending;
 mod readme;
+mod recurring;
 pub(crate) mod report;
 mod simulator;
 pub(crate) mod speed;
@@ -56,7 +57,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 13] = [
+static CLAIMS: [Claim; 15] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -121,6 +122,16 @@ static CLAIMS: [Claim; 13] = [
         name: "pipe.13",
         text: "a release build from nothing takes minutes, not a coffee break",
         show: simulator::build,
+    },
+    Claim {
+        name: "time.2",
+        text: "500,000 recurring tasks for ten minutes, the planner killed: none missing, doubled, early",
+        show: recurring::half_a_million,
+    },
+    Claim {
+        name: "time.7",
+        text: "two seconds without a planner delay no occurrence",
+        show: recurring::short_absence,
     },
 ];
 

@@ -129,15 +129,9 @@ impl Run {
         let name = &self.name;
         let lost = self.registered.len() as f64 - fired(&calls) as f64;
         let early = calls.iter().filter(|call| call.at < call.due).count();
+        let calls: Vec<&Call> = calls.iter().collect();
         let doubled = doubled(&calls);
-        let begun = begun(journals)?;
-        let unexplained = doubled
-            .iter()
-            .filter(|(fire_id, times)| {
-                let noted_twice = begun.get(*fire_id).copied().unwrap_or(0) >= 2;
-                !noted_twice || !kills.iter().any(|kill| straddles(times, *kill))
-            })
-            .count();
+        let unexplained = unexplained(&calls, kills, journals)?;
         let count = self.registered.len() as f64;
         report.figure(
             format!("{name}: kills"),
@@ -163,8 +157,20 @@ impl Run {
     }
 }
 
+/// How many firings were called twice though no kill explains it: the first call begun shortly before
+/// it, both in the journals.
+pub(super) fn unexplained(calls: &[&Call], kills: &[i64], journals: &[PathBuf]) -> Result<usize> {
+    let begun = begun(journals)?;
+    let doubled = doubled(calls);
+    let unexplained = doubled.iter().filter(|(fire_id, times)| {
+        let noted_twice = begun.get(*fire_id).copied().unwrap_or(0) >= 2;
+        !noted_twice || !kills.iter().any(|kill| straddles(times, *kill))
+    });
+    Ok(unexplained.count())
+}
+
 /// Firings with more than one call of the same attempt, and when those came.
-fn doubled(calls: &[Call]) -> BTreeMap<String, Vec<i64>> {
+fn doubled(calls: &[&Call]) -> BTreeMap<String, Vec<i64>> {
     let mut times: BTreeMap<(String, u32), Vec<i64>> = BTreeMap::new();
     for call in calls {
         times
