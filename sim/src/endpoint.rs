@@ -3,6 +3,7 @@
 use dispatcher::{CallOrder, Reply};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
+use schemas::AnswerBody;
 
 /// How a call of that order goes: how long it takes, and what comes of it.
 pub fn answer(order: &CallOrder, rng: &mut ChaCha8Rng) -> (u64, Reply) {
@@ -23,6 +24,7 @@ pub fn answer(order: &CallOrder, rng: &mut ChaCha8Rng) -> (u64, Reply) {
         "busy" if refused => (quick, status(503, Some("2".to_owned()))),
         "never" => (quick, status(404, None)),
         "slow" => (u64::from(number), status(200, None)),
+        "say" => (quick, said(number)),
         "hang" => (u64::MAX, status(200, None)),
         _ => (quick, status(204, None)),
     };
@@ -49,6 +51,19 @@ pub fn succeeds(path: &str, timeout_ms: u64, max_attempts: u32) -> bool {
         "slow" => number < timeout_ms,
         "hang" | "never" => false,
         _ => true,
+    }
+}
+
+/// 200 with a body.
+fn said(number: u32) -> Reply {
+    Reply::Status {
+        status: 200,
+        body: Some(AnswerBody {
+            bytes: format!("{{\"said\":{number}}}").into(),
+            content_type: Some("application/json".to_owned()),
+            cut: false,
+        }),
+        retry_after: None,
     }
 }
 

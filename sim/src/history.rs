@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use schemas::{CommandAnswer, FireId, Millis, RequestId, TaskKey};
 
 /// Everything seen. Times without further words are ms since the beginning.
@@ -68,6 +69,8 @@ pub struct Called {
     pub attempt: u32,
     /// When its registration was appended.
     pub registered_at: Millis,
+    /// What it carried.
+    pub payload: Bytes,
 }
 
 /// A worker was disturbed.

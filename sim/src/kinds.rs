@@ -81,7 +81,11 @@ impl Kind for Planner {
 
     fn start(_seed: u64) -> Self::Factory {
         PlannerFactory::new(
-            PlannerConfig::default(),
+            PlannerConfig {
+                // So that wide flows are told in many turns.
+                turn_followed: 16,
+                ..PlannerConfig::default()
+            },
             planner::store::MemoryStores::default(),
         )
     }

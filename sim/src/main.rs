@@ -25,6 +25,10 @@ struct Args {
     /// Run each seed so many times and hold the traces against each other
     #[arg(long, default_value_t = 1)]
     reruns: u64,
+    /// Flows instead of tasks that have nothing to do with each other: of so many steps, or of up to
+    /// 1,000 as the seed has it
+    #[arg(long, num_args = 0..=1, default_missing_value = "0")]
+    flows: Option<usize>,
     /// Print everything that happens
     #[arg(long)]
     trace: bool,
@@ -49,6 +53,8 @@ struct Sum {
     calls: usize,
     latest_ms: u64,
     elapsed_ms: u64,
+    commands: usize,
+    calls: usize,
     trace_hash: u64,
 }
 
@@ -71,7 +77,12 @@ fn main() -> ExitCode {
             let bug = args
                 .planted_bug
                 .map_or(String::new(), |bug| format!(" --planted-bug {bug:?}"));
-            println!("seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{bug}");
+            let flows = args
+                .flows
+                .map_or_else(String::new, |steps| format!(" --flows {steps}"));
+            println!(
+                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{bug}"
+            );
             print!("{verdict}");
         }
         if told.elapsed() >= EVERY {
@@ -95,6 +106,7 @@ fn one(seed: u64, args: &Args) -> Verdict {
     let options = Options {
         print: args.trace,
         bug: args.planted_bug,
+        flows: args.flows,
         far: args.far,
     };
     let mut first = run(seed, options);
@@ -129,6 +141,8 @@ impl Sum {
         self.calls += verdict.size.calls;
         self.latest_ms = self.latest_ms.max(verdict.size.latest_ms);
         self.elapsed_ms = self.elapsed_ms.max(verdict.size.elapsed_ms);
+        self.commands += verdict.size.commands;
+        self.calls += verdict.size.calls;
         self.trace_hash = self.trace_hash.rotate_left(5) ^ verdict.trace_hash;
     }
 
@@ -141,6 +155,8 @@ impl Sum {
             "doubled": self.doubled,
             "false_answers": self.false_answers,
             "undrained": self.undrained,
+            "commands": self.commands,
+            "calls": self.calls,
             "calls": self.calls,
             "latest_ms": self.latest_ms,
             "elapsed_ms": self.elapsed_ms,

@@ -5,6 +5,7 @@
 
 mod answers;
 mod facts;
+mod flow;
 
 use std::collections::BTreeMap;
 
@@ -26,6 +27,7 @@ pub fn judge(world: &World, verdict: &mut Verdict) {
     fires_are_unique_and_end_once(&facts, verdict);
     calls_come_in_time_and_once(history, verdict);
     every_task_ends_as_its_endpoint_wants(plan, &facts, verdict);
+    flow::steps_follow_their_needs(plan, history, &facts, verdict);
     nothing_accepted_is_lost(plan, history, &facts, verdict);
     answers::are_true(plan, history, verdict);
     the_archive_equals_the_outcomes(world, &facts, verdict);
@@ -108,7 +110,8 @@ fn every_task_ends_as_its_endpoint_wants(plan: &Plan, facts: &Facts, verdict: &m
             let wrong = match &fact.end {
                 Final::Ended(End::Success) => !good,
                 Final::Ended(End::Dead { .. }) => good,
-                Final::Ended(End::Expired) | Final::Expired | Final::Skipped => true,
+                Final::Ended(End::Expired) | Final::Expired => true,
+                Final::Skipped => task.needs.is_none(),
                 Final::Ended(End::Again { .. }) | Final::Cancelled => false,
             };
             if wrong {

@@ -17,6 +17,8 @@ mod command;
 mod far;
 #[path = "plan/fault.rs"]
 mod fault;
+#[path = "plan/flow.rs"]
+mod flow;
 
 /// What a seed makes.
 #[derive(Debug)]
@@ -65,12 +67,14 @@ pub struct TaskPlan {
     pub lane: Lane,
     /// Not its home partition, if so.
     pub astray: Option<u16>,
+    /// Of a step: the fields that say what it needs.
+    pub needs: Option<serde_json::Value>,
 }
 
 impl Plan {
-    /// The plan of a seed.
+    /// The plan of a seed; with `flows`, that of flows of so many steps, or 0 for what it draws.
     #[must_use]
-    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+    pub fn new(seed: u64, bug: Option<Bug>, flows: Option<usize>) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rng = &mut rng;
         let count = *[1, 2, 2, 3, 4].choose(rng).unwrap_or(&2);
@@ -85,10 +89,15 @@ impl Plan {
         let span_ms = *[20_000, 60_000, 180_000, 600_000]
             .choose(rng)
             .unwrap_or(&60_000);
-        let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
-        let count = rng.random_range(5..=most);
-        let tasks: Vec<TaskPlan> = (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
-        let sendings = command::draw(&tasks, base, span_ms, rng);
+        let (tasks, sendings) = if let Some(steps) = flows {
+            flow::draw(steps, shards, rng)
+        } else {
+            let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
+            let count = rng.random_range(5..=most);
+            let tasks: Vec<TaskPlan> = (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
+            let sendings = command::draw(&tasks, base, span_ms, rng);
+            (tasks, sendings)
+        };
         let faults = if calm {
             Vec::new()
         } else {
@@ -159,6 +168,7 @@ impl TaskPlan {
                 Lane::First
             },
             astray: astray.filter(|shard| *shard != home),
+            needs: None,
             key,
         }
     }

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use pipeline::log::Waker;
 use pipeline::{Log, LogError, LogEvent, Outgoing, Position, TopicPartition};
-use schemas::{BucketRecord, Role, Shard, Topic};
+use schemas::index::Follow;
+use schemas::outcome::End;
+use schemas::{BucketRecord, OutcomeRecord, Role, Shard, Topic};
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -21,23 +24,71 @@ pub enum Bug {
     CallTwice,
     /// Some rows never reach the archive, though it says so: lost.
     LostRow,
+    /// Of flows: planners take every fifth success for a failure: taken is what should not be.
+    FalseBranch,
+    /// Of flows: planners take a retry for a success: steps begin before what they need has ended.
+    EarlyStep,
+    /// Of flows: that not all were told of an end is not in the changelog: a part is never told.
+    LostFollow,
 }
 
 /// The connection of a worker of `role`, with the bug in it if it is one of the log.
 #[must_use]
 pub fn tamper(log: Box<dyn Log>, role: Role, bug: Option<Bug>) -> Box<dyn Log> {
     match (bug, role) {
-        (Some(Bug::LostPlacement), Role::Planner) | (Some(Bug::LostNotes), Role::Trigger) => {
-            Box::new(Tampered { log, placements: 0 })
-        }
+        (Some(bug @ (Bug::LostPlacement | Bug::LostFollow)), Role::Planner)
+        | (Some(bug @ (Bug::FalseBranch | Bug::EarlyStep)), Role::Planner)
+        | (Some(bug @ Bug::LostNotes), Role::Trigger) => Box::new(Tampered { log, bug, count: 0 }),
         _ => log,
     }
 }
 
-/// Loses placements on the way in, and notes on the way out.
+/// Loses placements and rows on the way in, and notes on the way out; turns outcomes around.
 struct Tampered {
     log: Box<dyn Log>,
-    placements: u64,
+    bug: Bug,
+    /// Of what it may have tampered with.
+    count: u64,
+}
+
+impl Tampered {
+    /// The outcome that a planner reads instead.
+    fn turned(&mut self, value: &Bytes) -> Option<Bytes> {
+        let Ok(OutcomeRecord::Ended(mut ended)) = OutcomeRecord::decode(value) else {
+            return None;
+        };
+        match (self.bug, &ended.end) {
+            (Bug::FalseBranch, End::Success) => {
+                self.count += 1;
+                ended.end = End::Dead {
+                    reason: "no".to_owned(),
+                };
+                let turned = self.count.is_multiple_of(5);
+                turned.then(|| OutcomeRecord::Ended(ended).encode())
+            }
+            (Bug::EarlyStep, End::Again { .. }) => {
+                ended.end = End::Success;
+                Some(OutcomeRecord::Ended(ended).encode())
+            }
+            _ => None,
+        }
+    }
+
+    fn is_lost(&mut self, record: &Outgoing) -> bool {
+        let Some(value) = &record.value else {
+            return false;
+        };
+        match (self.bug, record.to.topic) {
+            (Bug::LostPlacement, Topic::Bucket(_)) => {
+                let record = BucketRecord::decode(value);
+                let placement = matches!(record, Ok(BucketRecord::Placement(..)));
+                self.count += u64::from(placement);
+                placement && self.count.is_multiple_of(7)
+            }
+            (Bug::LostFollow, Topic::Index) => Follow::decode(value).is_ok(),
+            _ => false,
+        }
+    }
 }
 
 impl Log for Tampered {
@@ -47,7 +98,18 @@ impl Log for Tampered {
         appetite: &mut dyn FnMut(TopicPartition) -> usize,
         events: &mut Vec<LogEvent>,
     ) -> Result<(), LogError> {
-        self.log.poll(wait, appetite, events)
+        let first = events.len();
+        self.log.poll(wait, appetite, events)?;
+        for event in events.iter_mut().skip(first) {
+            let LogEvent::Batch { from, records, .. } = event else {
+                continue;
+            };
+            for record in records.iter_mut().filter(|_| from.topic == Topic::Outcomes) {
+                let turned = record.value.as_ref().and_then(|value| self.turned(value));
+                record.value = turned.or_else(|| record.value.take());
+            }
+        }
+        Ok(())
     }
 
     fn read(&mut self, from: TopicPartition, offset: i64) -> Result<(), LogError> {
@@ -61,7 +123,9 @@ impl Log for Tampered {
     fn committed(&mut self, of: &[TopicPartition]) -> Result<Vec<Option<Position>>, LogError> {
         let mut committed = self.log.committed(of)?;
         for (of, position) in of.iter().zip(&mut committed) {
-            if let (Topic::Bucket(_), Some(position)) = (of.topic, position) {
+            if let (Bug::LostNotes, Topic::Bucket(_), Some(position)) =
+                (self.bug, of.topic, position)
+            {
                 position.note.clear();
             }
         }
@@ -82,17 +146,7 @@ impl Log for Tampered {
         positions: Vec<(TopicPartition, Position)>,
         now_mono: u64,
     ) -> Result<(), LogError> {
-        records.retain(|record| {
-            let value = record
-                .value
-                .as_ref()
-                .filter(|_| matches!(record.to.topic, Topic::Bucket(_)));
-            let placement = value.is_some_and(|it| {
-                matches!(BucketRecord::decode(it), Ok(BucketRecord::Placement(..)))
-            });
-            self.placements += u64::from(placement);
-            !placement || !self.placements.is_multiple_of(7)
-        });
+        records.retain(|record| !self.is_lost(record));
         self.log.commit(records, positions, now_mono)
     }
 

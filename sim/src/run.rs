@@ -17,6 +17,8 @@ pub struct Options {
     pub print: bool,
     /// Break something on purpose.
     pub bug: Option<Bug>,
+    /// Flows instead of tasks of their own: of so many steps, or 0 for what the seed has.
+    pub flows: Option<usize>,
     /// Tasks far ahead only, and nothing goes wrong.
     pub far: bool,
 }
@@ -33,7 +35,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
     let plan = if options.far {
         Plan::far(seed)
     } else {
-        Plan::new(seed, options.bug)
+        Plan::new(seed, options.bug, options.flows)
     };
     let plan = Arc::new(plan);
     let mut world = match World::new(plan, options.print) {

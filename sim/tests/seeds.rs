@@ -51,6 +51,35 @@ fn seeds_that_once_failed_are_good() {
     }
 }
 
+/// Flows of every size, in any order of registration, calm and not.
+const FLOWS: [u64; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+
+#[test]
+fn flows_go_as_their_needs_say() {
+    let options = Options {
+        flows: Some(0),
+        ..Options::default()
+    };
+    for seed in FLOWS {
+        let verdict = run(seed, options);
+        assert!(verdict.is_good(), "flows, seed {seed}:\n{verdict}");
+    }
+}
+
+#[test]
+fn every_bug_planted_in_flows_is_found() {
+    std::panic::set_hook(Box::new(|_| {}));
+    for bug in [Bug::FalseBranch, Bug::EarlyStep, Bug::LostFollow] {
+        let options = Options {
+            bug: Some(bug),
+            flows: Some(40),
+            ..Options::default()
+        };
+        let found = (0..12).any(|seed| !run(seed, options).is_good());
+        assert!(found, "{bug:?} goes unseen");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let hash = |seed| run(seed, Options::default()).trace_hash;

@@ -8,6 +8,8 @@ use super::World;
 /// Runs a script three ways: as it is; with every turn cut in vain first; and with the local store
 /// lost each time as well. All must tell the same.
 pub(crate) fn check(name: &str, script: &str) {
+    let lines = script.lines().filter(|line| line.contains("=>")).count();
+    println!("table of {lines} lines: {name}");
     for (abort_all, lose_stores) in [(false, false), (true, false), (true, true)] {
         let mut world = World::new();
         world.abort_all = abort_all;

@@ -6,7 +6,8 @@ use archive::Row;
 use pipeline::{Record, TopicPartition};
 use schemas::outcome::{Decision, End};
 use schemas::{
-    BucketRecord, FireId, LaneRecord, OutcomeRecord, Priority, Slot, TaskKey, Topic, Work,
+    AnswerBody, BucketRecord, FireId, LaneRecord, OutcomeRecord, Priority, Slot, TaskKey, Topic,
+    Work,
 };
 
 use crate::world::World;
@@ -18,6 +19,8 @@ pub(super) struct Facts {
     pub(super) legs: BTreeMap<(FireId, u32), Leg>,
     /// Ends of firings: one each.
     pub(super) finals: BTreeMap<FireId, Vec<Fact>>,
+    /// Tasks that were taken back, and when last.
+    pub(super) taken_back: BTreeMap<TaskKey, u64>,
     /// What must be in the archive.
     pub(super) rows: BTreeMap<(FireId, u32), Row>,
 }
@@ -38,6 +41,8 @@ pub(super) struct Leg {
 pub(super) struct Fact {
     pub(super) task: TaskKey,
     pub(super) end: Final,
+    /// What the call answered, if it came to one.
+    pub(super) answer: Option<AnswerBody>,
     /// Ms behind the beginning, of its append.
     pub(super) at: u64,
 }
@@ -108,9 +113,11 @@ impl Facts {
         if let Ok(Some(row)) = Row::of(outcome.clone()) {
             self.rows.insert((row.fire_id, row.leg), row);
         }
+        let mut answer = None;
         let (fire_id, task, end) = match outcome {
             OutcomeRecord::Ended(it) => {
                 self.leg(it.fire_id, it.leg).ended += 1;
+                answer = it.answer.map(|answer| answer.body.unwrap_or_default());
                 (it.fire_id, it.task, Final::Ended(it.end))
             }
             OutcomeRecord::Recalled(it, body) if it.decision == Decision::Cancelled => {
@@ -145,12 +152,17 @@ impl Facts {
             }
             OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) => return,
         };
+        if end == Final::Cancelled {
+            self.taken_back.insert(task.clone(), at);
+        }
         // A leg that goes on, or was taken back to be moved, is no end of its firing.
         if !matches!(end, Final::Ended(End::Again { .. })) && end != Final::Cancelled {
-            self.finals
-                .entry(fire_id)
-                .or_default()
-                .push(Fact { task, end, at });
+            self.finals.entry(fire_id).or_default().push(Fact {
+                task,
+                end,
+                answer,
+                at,
+            });
         }
     }
 }

@@ -94,6 +94,11 @@ impl Op {
                     "max_attempts": task.max_attempts,
                     "backoff": { "first": "700ms", "factor": 2, "max": "3s", "jitter": "full" },
                 });
+                if let Some(Value::Object(needs)) = &task.needs {
+                    for (name, value) in needs {
+                        command[name] = value.clone();
+                    }
+                }
                 if let Some(ms) = task.expires_after_ms {
                     command["expires_after"] = json!(format!("{ms}ms"));
                 }

@@ -175,6 +175,7 @@ impl World {
             leg: fire.leg,
             attempt: work.attempt,
             registered_at: work.registered_at,
+            payload: order.payload.clone(),
         });
     }
 
