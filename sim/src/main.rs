@@ -54,7 +54,6 @@ struct Sum {
     latest_ms: u64,
     elapsed_ms: u64,
     commands: usize,
-    calls: usize,
     trace_hash: u64,
 }
 
@@ -142,7 +141,6 @@ impl Sum {
         self.latest_ms = self.latest_ms.max(verdict.size.latest_ms);
         self.elapsed_ms = self.elapsed_ms.max(verdict.size.elapsed_ms);
         self.commands += verdict.size.commands;
-        self.calls += verdict.size.calls;
         self.trace_hash = self.trace_hash.rotate_left(5) ^ verdict.trace_hash;
     }
 
@@ -156,7 +154,6 @@ impl Sum {
             "false_answers": self.false_answers,
             "undrained": self.undrained,
             "commands": self.commands,
-            "calls": self.calls,
             "calls": self.calls,
             "latest_ms": self.latest_ms,
             "elapsed_ms": self.elapsed_ms,

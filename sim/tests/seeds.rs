@@ -72,7 +72,7 @@ fn every_bug_planted_in_flows_is_found() {
     for bug in [Bug::FalseBranch, Bug::EarlyStep, Bug::LostFollow] {
         let options = Options {
             bug: Some(bug),
-            flows: Some(40),
+            flows: Some(150),
             ..Options::default()
         };
         let found = (0..12).any(|seed| !run(seed, options).is_good());

@@ -8,6 +8,7 @@
 mod cancel;
 mod clients;
 mod far;
+mod flows;
 mod garbage;
 mod input;
 mod kill;
@@ -57,7 +58,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 15] = [
+static CLAIMS: [Claim; 16] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -127,6 +128,11 @@ static CLAIMS: [Claim; 15] = [
         name: "time.2",
         text: "500,000 recurring tasks for ten minutes, the planner killed: none missing, doubled, early",
         show: recurring::half_a_million,
+    },
+    Claim {
+        name: "time.4",
+        text: "overlap and flows are as their tables say; flows of 1,000 steps survive every crash",
+        show: flows::tables_and_seeds,
     },
     Claim {
         name: "time.7",

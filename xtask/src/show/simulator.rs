@@ -11,14 +11,16 @@ use std::time::Instant;
 
 /// The last line that the simulator prints.
 #[derive(Debug, Deserialize)]
-struct Verdict {
-    seeds: u64,
-    failed: u64,
-    lost: u64,
-    early: u64,
-    doubled: u64,
-    false_answers: u64,
-    undrained: u64,
+pub(super) struct Verdict {
+    pub(super) seeds: u64,
+    pub(super) failed: u64,
+    pub(super) lost: u64,
+    pub(super) early: u64,
+    pub(super) doubled: u64,
+    pub(super) false_answers: u64,
+    pub(super) undrained: u64,
+    pub(super) commands: u64,
+    pub(super) calls: u64,
     trace_hash: serde_json::Value,
 }
 
@@ -90,7 +92,7 @@ pub(super) fn seeds(args: &ShowArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn simulate(args: &ShowArgs, flags: &[&str]) -> Result<Verdict> {
+pub(super) fn simulate(args: &ShowArgs, flags: &[&str]) -> Result<Verdict> {
     let mut sim = Command::new(program(args, "sim", "sim")?);
     let mut last = String::new();
     let result = test::stream(sim.args(flags), |line| {
