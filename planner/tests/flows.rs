@@ -229,7 +229,7 @@ fn the_answer_of_a_step_is_the_payload_of_the_next() {
 }
 
 #[test]
-fn commands_meet_a_step_that_waits() {
+fn a_step_that_waits_is_cancelled_run_paused() {
     check(
         "cancel, and register anew",
         "register f/a 10s                => 1 created
@@ -282,6 +282,10 @@ fn commands_meet_a_step_that_waits() {
          end f/a success                 =>
          wheel                           => f/b#1",
     );
+}
+
+#[test]
+fn a_step_that_waits_is_changed() {
     check(
         "update, reschedule, touch",
         "register f/a 10s                => 1 created

@@ -63,23 +63,6 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
                 .behind
                 .end_with(&task_id(id), how, 0, Some(body(answer)), now);
         }
-        ["payload", id] => {
-            world.pump();
-            shown.push(world.behind.payload(&task_id(id)));
-        }
-        ["waits", id] => {
-            world.pump();
-            let view = world.view(id).unwrap();
-            shown.extend(view.waits_for.iter().map(|it| {
-                let state = it.state.map_or("absent".to_owned(), word_of);
-                let unmet = if it.unmet { " unmet" } else { "" };
-                format!("{} {state}{unmet}", it.step)
-            }));
-        }
-        ["why", id] => {
-            world.pump();
-            shown.push(world.view(id).unwrap().reason.unwrap());
-        }
         ["end", id, how, wait] => {
             let now = world.now;
             world.behind.end(&task_id(id), how, ms(wait), now);
@@ -93,6 +76,7 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             world.pump();
             shown.extend(world.behind.planted());
         }
+        ["payload" | "waits" | "why", id] => shown.extend(look(world, words[0], id)),
         command => {
             let body = json(command);
             world.ask(Topic::Registrations, &body);
@@ -108,6 +92,24 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         .iter()
         .map(|(n, answer)| format!("{n} {}", word(answer)));
     told.chain(shown).collect::<Vec<_>>().join(", ")
+}
+
+/// What there is to see of a step of a flow.
+fn look(world: &mut World, at: &str, id: &str) -> Vec<String> {
+    world.pump();
+    if at == "payload" {
+        return vec![world.behind.payload(&task_id(id))];
+    }
+    let view = world.view(id).unwrap();
+    if at == "why" {
+        return vec![view.reason.unwrap()];
+    }
+    let waits = view.waits_for.iter().map(|it| {
+        let state = it.state.map_or_else(|| "absent".to_owned(), word_of);
+        let unmet = if it.unmet { " unmet" } else { "" };
+        format!("{} {state}{unmet}", it.step)
+    });
+    waits.collect()
 }
 
 /// A command in words as a registration.
