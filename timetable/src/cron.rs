@@ -38,6 +38,8 @@ const ALL_KINDS: i32 = 40;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cron {
     text: Box<str>,
+    /// The five fields that a nickname stands for.
+    plain: Box<str>,
     /// Bit n for the second n.
     seconds: u64,
     minutes: u64,
@@ -102,6 +104,36 @@ impl Cron {
         &self.text
     }
 
+    /// Its seven fields, with what the seed chose in the place of `H`: for those who know no `H`.
+    pub(crate) fn resolved(&self) -> Vec<String> {
+        let words: Vec<&str> = self.plain.split_ascii_whitespace().collect();
+        let seconds = (words.len() == 5).then_some("0");
+        let years = (words.len() < 7).then_some("*");
+        let words = seconds.into_iter().chain(words).chain(years);
+        let (days, weekdays) = (&self.days.of_month, &self.days.of_week);
+        let sets = [
+            (self.seconds, 0),
+            (self.minutes, 0),
+            (self.hours, 0),
+            (days.as_ref().map_or(0, |days| u64::from(days.days)), 0),
+            (self.months, 1),
+            (weekdays.as_ref().map_or(0, |days| u64::from(days.days)), 0),
+            (0, 0),
+        ];
+        words
+            .zip(sets)
+            .map(|(word, (bits, least))| {
+                let mut part = word.split(',');
+                if !part.any(|part| part.starts_with(['H', 'h'])) {
+                    return word.to_owned();
+                }
+                let values = (0..64).filter(|bit| bits >> bit & 1 == 1);
+                let values = values.map(|bit: u32| (bit + least).to_string());
+                values.collect::<Vec<_>>().join(",")
+            })
+            .collect()
+    }
+
     /// Whether it goes by elapsed time: every hour of the day is meant.
     #[must_use]
     pub fn is_every_hour(&self) -> bool {
@@ -123,6 +155,7 @@ impl Cron {
         };
         let cron = Self {
             text: text.into(),
+            plain: parsed.plain.unwrap_or(text).into(),
             seconds: seconds.bits(),
             minutes: minutes.bits(),
             hours: hours.bits(),

@@ -79,6 +79,19 @@ impl Fold {
     }
 }
 
+/// What a jump of the clocks has to do with an occurrence; with the wall time, in seconds since 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// It was in a gap, and occurs at its end.
+    GapEnd(i64),
+    /// It was in a gap, and occurs as much later.
+    Shifted(i64),
+    /// The first of two.
+    First(i64),
+    /// The second of two.
+    Second(i64),
+}
+
 /// A cron expression in a zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
@@ -158,6 +171,33 @@ impl Rule {
             is_first = false;
         }
         None
+    }
+
+    /// What a jump of the clocks has to do with the occurrence at `at`, in ms since the epoch.
+    pub(crate) fn origin(&self, at: i64) -> Option<Origin> {
+        let at = at.div_euclid(1000);
+        let place = self.zone.place(at);
+        let wall = at + place.offset;
+        if self.cron.next_wall(wall) == Some(wall) {
+            if place.before > place.offset && wall < place.begin + place.before {
+                return Some(Origin::Second(wall));
+            }
+            let repeats = place.after < place.offset && wall >= place.end + place.after;
+            return repeats.then_some(Origin::First(wall));
+        }
+        match self.gap {
+            Gap::Skip => None,
+            Gap::End => self.missing_at(place.begin).map(Origin::GapEnd),
+            Gap::Shift => Some(Origin::Shifted(at + place.before)),
+        }
+    }
+
+    /// The first matching wall time that is missing when clocks change at `change`, in seconds since 1970.
+    pub(crate) fn missing_at(&self, change: i64) -> Option<i64> {
+        let place = self.zone.place(change);
+        let gap_end = place.begin + place.offset;
+        let wall = self.cron.next_wall(place.begin + place.before)?;
+        (wall < gap_end).then_some(wall)
     }
 
     /// The first matching wall time that a clock shows in this stretch at or after `from`, or later.

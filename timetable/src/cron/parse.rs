@@ -17,6 +17,8 @@ pub(super) struct Parsed {
     pub(super) positions: [usize; 7],
     /// Whether the years are given.
     pub(super) has_years: bool,
+    /// What a nickname stands for.
+    pub(super) plain: Option<&'static str>,
     /// Whether an `H` asks for a seed.
     pub(super) is_hashed: bool,
 }
@@ -113,6 +115,7 @@ fn nickname(
         ));
     }
     let mut parsed = fields(stands_for, &self::words(stands_for), seed)?;
+    parsed.plain = Some(stands_for);
     parsed.positions = [position; 7];
     parsed.positions[6] = text.len();
     Ok(parsed)
@@ -134,6 +137,7 @@ fn fields(text: &str, words: &[(usize, &str)], seed: u64) -> Result<Parsed, Cron
         sets: Default::default(),
         positions: [text.len(); 7],
         has_years: count == 7,
+        plain: None,
         is_hashed: false,
     };
     // Without seconds the first word is the minute.
