@@ -27,6 +27,7 @@ mod array;
 mod body;
 mod config;
 mod door;
+mod explain;
 mod list;
 pub mod metrics;
 mod openapi;

@@ -5,6 +5,7 @@
 use schemas::{TaskState, json_schema};
 use serde_json::{Map, Value, json};
 
+use crate::explain;
 use crate::list;
 use crate::path;
 
@@ -67,6 +68,8 @@ fn paths() -> Value {
     });
     let at = "/v1/fires/{fire_id}:report".to_owned();
     paths.insert(at, json!({"parameters": [fire], "post": report}));
+    let at = "/v1/schedules:explain".to_owned();
+    paths.insert(at, json!({"post": explain_schedule()}));
     let document = json!({
         "operationId": "document",
         "summary": "This document.",
@@ -75,6 +78,32 @@ fn paths() -> Value {
     });
     paths.insert("/openapi.json".to_owned(), json!({"get": document}));
     Value::Object(paths)
+}
+
+fn explain_schedule() -> Value {
+    let any = |names: &[&str]| -> Value {
+        let field = |name: &&str| ((*name).to_owned(), json!({}));
+        Value::Object(names.iter().map(field).collect())
+    };
+    let mut fields = any(&explain::FIELDS);
+    fields["schedule"] = json!({"type": "object", "properties": any(&explain::SCHEDULE),
+        "additionalProperties": false, "oneOf": [{"required": ["cron"]}, {"required": ["every"]}]});
+    fields["n"] = json!({"type": "integer", "minimum": 1, "maximum": explain::MOST, "default": 10});
+    fields["from"] = json!({"description": "Epoch ms or RFC 3339; now, where it is left out."});
+    fields["calendars"] = json!({"type": "object", "maxProperties": 8,
+        "additionalProperties": {"type": "object"},
+        "description": "Calendars by name; docs/schedules.md says what they hold."});
+    let body = json!({"type": "object", "required": ["schedule"], "properties": fields,
+        "additionalProperties": false});
+    let mut responses = problems(&["400", "401", "413", "415", "422", "429", "503"]);
+    let explanation = json!({"$ref": "#/components/schemas/Explanation"});
+    responses["200"] = json!({"description": "What it means.", "content": content(explanation)});
+    json!({
+        "operationId": "explain",
+        "summary": "A schedule in words, and its next occurrences with what clock changes and calendars make of them.",
+        "requestBody": {"required": true, "content": content(body)},
+        "responses": responses,
+    })
 }
 
 fn register() -> Value {
@@ -275,8 +304,17 @@ fn schemas() -> Value {
             "properties": {
                 "type": text, "title": text, "status": count, "detail": text, "version": count,
                 "errors": {"type": "array", "items": {"type": "object", "properties": {
-                    "field": text, "problem": text,
+                    "field": text, "problem": text, "position": count,
                 }}},
+            }},
+        "Explanation": {"type": "object", "required": ["words", "zone", "tzdata", "occurrences"],
+            "properties": {
+                "words": text, "zone": text, "tzdata": text, "gap": text, "fold": text, "ends": text,
+                "occurrences": {"type": "array", "items": {"type": "object",
+                    "required": ["due_ms", "utc", "local"], "properties": {
+                        "due_ms": time, "utc": text, "local": text, "abbreviation": text,
+                        "notes": {"type": "array", "items": text},
+                    }}},
             }},
         "Page": {"type": "object", "required": ["tasks", "page"], "properties": {
             "tasks": {"type": "array", "items": {"$ref": "#/components/schemas/Task"}},

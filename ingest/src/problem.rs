@@ -34,6 +34,9 @@ pub(crate) struct Problem {
 struct FieldError {
     field: String,
     problem: String,
+    /// Characters of the field's text before the fault, where it has a place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    position: Option<usize>,
 }
 
 /// A header that goes with some problems.
@@ -172,9 +175,21 @@ impl Problem {
         let mut it = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title, detail);
         it.errors = complaints
             .into_iter()
-            .map(|Complaint { field, problem }| FieldError { field, problem })
+            .map(|Complaint { field, problem }| FieldError {
+                field,
+                problem,
+                position: None,
+            })
             .collect();
         it
+    }
+
+    /// Says where in the text of a field its fault is.
+    pub(crate) fn place(mut self, field: &str, position: usize) -> Self {
+        for error in self.errors.iter_mut().filter(|error| error.field == field) {
+            error.position = Some(position);
+        }
+        self
     }
 
     pub(crate) fn busy() -> Self {

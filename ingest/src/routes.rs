@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::door::Door;
+use crate::explain;
 use crate::list;
 use crate::metrics;
 use crate::openapi;
@@ -27,6 +28,7 @@ pub fn router(door: Arc<Door>) -> Router {
             get(get_task).put(put).delete(delete).post(act),
         )
         .route("/v1/fires/{fire}", post(report))
+        .route("/v1/schedules:explain", post(explain))
         .route("/openapi.json", get(document))
         .fallback(no_such_route)
         .method_not_allowed_fallback(no_such_method)
@@ -59,6 +61,10 @@ async fn act(State(door): Shared, request: Request) -> Response {
 
 async fn report(State(door): Shared, request: Request) -> Response {
     answer(&door, "report", request, tasks::report).await
+}
+
+async fn explain(State(door): Shared, request: Request) -> Response {
+    answer(&door, "explain", request, explain::explain).await
 }
 
 async fn document() -> Response {

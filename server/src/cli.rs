@@ -29,6 +29,9 @@ pub(crate) enum Command {
     Config(ConfigCommand),
     /// Receive callbacks, print each with its lateness.
     Echo(Echo),
+    /// Work with cron expressions.
+    #[command(subcommand)]
+    Cron(Cron),
 }
 
 /// Options of `dev`.
@@ -105,6 +108,41 @@ pub(crate) struct Echo {
     /// Address to listen on.
     #[arg(long, default_value = "127.0.0.1:9000")]
     pub(crate) listen: SocketAddr,
+}
+
+/// What to do with a cron expression.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Cron {
+    /// Say it in words, with its next occurrences and what clock changes make of them.
+    Explain(CronExplain),
+}
+
+/// Options of `cron explain`.
+#[derive(Debug, Args)]
+pub(crate) struct CronExplain {
+    /// Five fields, six with seconds first, seven with the year last, or `@daily` and the like.
+    pub(crate) expression: String,
+    /// The IANA time zone.
+    #[arg(long, default_value = "UTC")]
+    pub(crate) zone: String,
+    /// What becomes of times that clocks skip: skip, shift or end.
+    #[arg(long)]
+    pub(crate) gap: Option<String>,
+    /// What becomes of times that clocks show twice: first, last or both.
+    #[arg(long)]
+    pub(crate) fold: Option<String>,
+    /// How many occurrences.
+    #[arg(long, default_value_t = 10)]
+    pub(crate) n: usize,
+    /// Those after this time (RFC 3339) instead of now.
+    #[arg(long)]
+    pub(crate) from: Option<String>,
+    /// The task whose hash `H` takes, as `tenant/id`.
+    #[arg(long, default_value = "")]
+    pub(crate) task: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 impl RoleName {

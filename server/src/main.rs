@@ -5,6 +5,7 @@ mod admin;
 mod broker;
 mod cli;
 mod config;
+mod cron;
 mod desk;
 mod echo;
 mod internal;
@@ -22,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::cli::{Cli, Command, ConfigCommand, RoleName, Topics};
+use crate::cli::{Cli, Command, ConfigCommand, Cron, RoleName, Topics};
 use crate::config::{Config, LogKind};
 
 /// Memory goes from the log's threads to the worker's and back, record by record.
@@ -110,6 +111,7 @@ fn run(command: Command) -> Result<(), Failure> {
             print!("{}", config::DEFAULT);
             Ok(())
         }
+        Command::Cron(Cron::Explain(asked)) => Ok(cron::explain(&asked)?),
         Command::Echo(echo) => Ok(runtime()?.block_on(echo::serve(echo.listen))?),
     }
 }

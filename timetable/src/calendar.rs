@@ -12,6 +12,8 @@ pub use parse::Problem;
 const DAY: i64 = 86_400;
 /// How far ahead the end of a closed time is looked for, in seconds: eight years, between two leap days.
 const HORIZON: i64 = 2_923 * DAY;
+/// How many places where a window may end are looked at: six a day over the horizon.
+const MOST_EDGES: usize = 20_000;
 
 /// When work may not begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +82,10 @@ impl Calendar {
             return None;
         }
         let end = second.saturating_add(HORIZON);
-        while second < end {
+        for _ in 0..MOST_EDGES {
+            if second >= end {
+                break;
+            }
             second = self.next_edge(second);
             if !self.is_closed_second(second) {
                 return second.checked_mul(1000);

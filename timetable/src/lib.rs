@@ -25,6 +25,7 @@ pub use calendar::{Calendar, Problem, open_in_all};
 pub use cron::{Cron, CronError};
 pub use every::{Every, EveryError};
 pub use explain::{Explained, Explanation, explain};
+pub use hash::seed;
 pub use moved::{Moved, moved};
 pub use rule::{Fold, Gap, Rule};
 pub use timetable::{Beat, NoMore, Occurrence, OnClosed, Timetable};

@@ -180,3 +180,9 @@ fn hashed_values_stay_in_their_bounds_and_spread() {
     let cron = Cron::parse("H H H H H").unwrap().hashed(1);
     assert_eq!(text(cron.next_wall(0).unwrap()), "1970-06-02T18:45:00");
 }
+
+#[test]
+fn a_seed_stays_the_same_for_ever() {
+    assert_ne!(timetable::seed("shop/a"), timetable::seed("shop/b"));
+    assert_eq!(timetable::seed("shop/a"), 8_545_300_932_284_812_800);
+}

@@ -21,6 +21,7 @@ mod simulator;
 pub(crate) mod speed;
 mod steady;
 mod tasks;
+mod timetable;
 pub(crate) mod timing;
 
 use crate::{repo, sys};
@@ -58,7 +59,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 16] = [
+static CLAIMS: [Claim; 18] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -125,6 +126,11 @@ static CLAIMS: [Claim; 16] = [
         show: simulator::build,
     },
     Claim {
+        name: "time.1",
+        text: "a million random cron expressions, every clock change of 20 zones: as a walk finds them",
+        show: timetable::expressions,
+    },
+    Claim {
         name: "time.2",
         text: "500,000 recurring tasks for ten minutes, the planner killed: none missing, doubled, early",
         show: recurring::half_a_million,
@@ -133,6 +139,11 @@ static CLAIMS: [Claim; 16] = [
         name: "time.4",
         text: "overlap and flows are as their tables say; flows of 1,000 steps survive every crash",
         show: flows::tables_and_seeds,
+    },
+    Claim {
+        name: "time.6",
+        text: "a fixed rate drifts by nothing over a million occurrences",
+        show: timetable::drift,
     },
     Claim {
         name: "time.7",

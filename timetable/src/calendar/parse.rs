@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 /// More windows than anybody means.
-const MOST_WINDOWS: usize = 1_000;
+const MOST_WINDOWS: usize = 400;
 const WEEKDAYS: [&str; 7] = ["SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"];
 
 /// One thing wrong with a calendar.
