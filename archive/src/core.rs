@@ -284,7 +284,7 @@ impl ArchiveCore {
             shard = self.shard.0,
             reason,
             wait_ms = wait,
-            "archive is not available"
+            "the archive waits for its database and tries again"
         );
     }
 

@@ -8,13 +8,13 @@ use sqlx::sqlite::SqliteError;
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL names no database this knows.
-    #[error("archive url must begin with mysql:// or sqlite:")]
+    #[error("`archive.url` must begin with mysql:// or sqlite:")]
     Url,
     /// The database refused rows for their content; trying again is of no use.
     #[error("database refused the content: {0}")]
     Refused(String),
     /// Anything else: to be tried again.
-    #[error("database is not available: {0}")]
+    #[error("the database of `archive.url` is not available: {0}")]
     Unavailable(String),
 }
 

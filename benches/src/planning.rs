@@ -73,6 +73,7 @@ impl Planning {
                     self.core.handle_batch(topic, Vec::new(), offset, at(START));
                 }
                 Ask::Stop(_) | Ask::SendOutside(_) => {}
+                Ask::Reopen => panic!("a table in memory is always readable"),
             }
         }
         self.core.handle_timeout(at(START));

@@ -8,11 +8,12 @@ mod lane;
 mod note;
 mod outbox;
 mod outcome;
+mod past;
 mod recall;
 mod retry;
 mod share;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use pipeline::{Ask, Factory, Now, Opening, Pace, Record, Stage, TopicPartition, Turn};
@@ -25,6 +26,7 @@ use crate::event::{CallOrder, Effect, Input, Token};
 use crate::metrics;
 use fence::Fence;
 use lane::Lane;
+use past::Past;
 use share::LANES;
 
 /// The lanes, the driver topic first.
@@ -41,6 +43,8 @@ pub struct DispatcherFactory {
     seed: u64,
     /// Cores made so far: tells a core's tokens from those of its predecessors.
     made: u32,
+    /// What the last core of a shard left for the next.
+    past: BTreeMap<Shard, Past>,
 }
 
 /// One shard of the dispatcher.
@@ -66,6 +70,7 @@ impl DispatcherFactory {
             config: Arc::new(config),
             seed,
             made: 0,
+            past: BTreeMap::new(),
         }
     }
 }
@@ -90,19 +95,40 @@ impl Factory for DispatcherFactory {
     fn open(&mut self, opening: Opening) -> Dispatcher {
         self.made = self.made.wrapping_add(1);
         let seed = self.seed ^ (u64::from(opening.shard.0) << 32) ^ u64::from(self.made);
-        Dispatcher::new(Arc::clone(&self.config), self.made, seed, &opening)
+        let past = self.past.remove(&opening.shard).unwrap_or_default();
+        let config = Arc::clone(&self.config);
+        Dispatcher::new(config, self.made, seed, &opening, past)
     }
 
-    fn close(&mut self, _shard: Shard, _stage: Dispatcher) {}
+    fn close(&mut self, shard: Shard, stage: Dispatcher) {
+        let past = stage.into_past();
+        if !past.is_empty() {
+            self.past.insert(shard, past);
+        }
+    }
+
+    fn assigned(&mut self, shards: &[Shard]) {
+        self.past.retain(|shard, _| shards.contains(shard));
+    }
+
+    fn handle_input(&mut self, shard: Shard, input: Input) {
+        let past = self.past.get_mut(&shard);
+        if !past.is_some_and(|past| past.handle_input(input)) {
+            ::metrics::counter!(metrics::STALE_ANSWERS).increment(1);
+        }
+    }
 }
 
 impl Dispatcher {
-    fn new(config: Arc<Config>, number: u32, seed: u64, opening: &Opening) -> Self {
+    fn new(config: Arc<Config>, number: u32, seed: u64, opening: &Opening, past: Past) -> Self {
+        let mut past = past.lanes.into_iter();
         let lanes = Priority::ALL.map(|priority| {
             let topic = Topic::Fires(priority);
             let start = opening.ends.get(&topic).map_or(0, |(start, _)| *start);
             let committed = opening.committed.get(&topic);
-            Lane::new(TopicPartition::new(topic, opening.shard), committed, start)
+            let past = past.next().unwrap_or_default();
+            let of = TopicPartition::new(topic, opening.shard);
+            Lane::new(of, committed, start, past)
         });
         Self {
             config,
@@ -117,6 +143,24 @@ impl Dispatcher {
             rng: SmallRng::seed_from_u64(seed),
             revoked: false,
             last: opening.now,
+        }
+    }
+
+    /// What its successor in this process must know.
+    fn into_past(mut self) -> Past {
+        self.take_back_orders();
+        Past {
+            lanes: self.lanes.map(Lane::into_past),
+        }
+    }
+
+    /// What was not handed out has not begun.
+    fn take_back_orders(&mut self) {
+        for effect in std::mem::take(&mut self.effects) {
+            let Effect::Call(order) = effect;
+            if let Some(lane) = lane_of(&mut self.lanes, order.token) {
+                lane.take_back(order.token);
+            }
         }
     }
 
@@ -155,7 +199,9 @@ impl Dispatcher {
                 if !self.may_begin(index) {
                     break;
                 }
-                let Some((fire, work, payload)) = self.lanes[index].begin(offset, now.wall) else {
+                let Some((fire, work, payload)) =
+                    self.lanes[index].begin(offset, self.number, now.wall)
+                else {
                     break;
                 };
                 self.effects.push_back(Effect::Call(CallOrder {
@@ -191,26 +237,15 @@ impl Stage for Dispatcher {
         let may_cancel = self.fence.may_cancel(now);
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.topic() == topic) {
             lane.handle_batch(records, position, may_cancel, now);
+            lane.end_known(now.wall, &mut self.rng);
         }
         self.advance(now);
     }
 
     fn handle_input(&mut self, input: Input, now: Now) {
-        let known = match input {
-            Input::Answered {
-                token,
-                reply,
-                began_at,
-                ended_at,
-            } => {
-                let rng = &mut self.rng;
-                lane_of(&mut self.lanes, self.number, token).is_some_and(|lane| {
-                    lane.answered(token.offset, reply, began_at, ended_at, now.wall, rng)
-                })
-            }
-            Input::NotBegun { token } => lane_of(&mut self.lanes, self.number, token)
-                .is_some_and(|lane| lane.take_back(token.offset)),
-        };
+        let lane = lane_of(&mut self.lanes, input.token());
+        let rng = &mut self.rng;
+        let known = lane.is_some_and(|lane| lane.handle_input(input, now.wall, rng));
         if !known {
             ::metrics::counter!(metrics::STALE_ANSWERS).increment(1);
         }
@@ -285,19 +320,14 @@ impl Stage for Dispatcher {
 
     fn handle_committed(&mut self, proven_at: u64, now: Now) {
         self.fence.committed(proven_at);
+        self.lanes.iter_mut().for_each(Lane::committed);
         self.advance(now);
     }
 
     fn handle_revoke(&mut self, now: Now) {
         self.last = now;
         self.revoked = true;
-        // What was not handed out has not begun.
-        for effect in std::mem::take(&mut self.effects) {
-            let Effect::Call(order) = effect;
-            if let Some(lane) = lane_of(&mut self.lanes, self.number, order.token) {
-                lane.take_back(order.token.offset);
-            }
-        }
+        self.take_back_orders();
     }
 
     fn is_idle(&self) -> bool {
@@ -305,11 +335,8 @@ impl Stage for Dispatcher {
     }
 }
 
-/// The lane of a call, if it is one of core `number`.
-fn lane_of(lanes: &mut [Lane; LANES], number: u32, token: Token) -> Option<&mut Lane> {
-    if token.core != number {
-        return None;
-    }
+/// The lane of a call.
+fn lane_of(lanes: &mut [Lane; LANES], token: Token) -> Option<&mut Lane> {
     lanes.get_mut(usize::from(token.lane))
 }
 

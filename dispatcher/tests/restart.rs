@@ -26,7 +26,7 @@ struct Life {
     world: World,
     rng: SmallRng,
     written: Written,
-    /// Calls handed out by the core that is now, not said to have not begun.
+    /// Calls handed out by the process that is now, not said to have not begun.
     begun_here: BTreeSet<Leg>,
 }
 
@@ -67,8 +67,9 @@ impl Life {
                 self.world.turn();
                 self.check_committed();
             }
-            96..98 => self.crash(true),
-            _ => self.crash(false),
+            96 => self.crash(true),
+            97 => self.crash(false),
+            _ => self.rebuild(),
         }
         self.check_calls();
     }
@@ -160,6 +161,38 @@ impl Life {
         }
     }
 
+    /// The core is lost and the process is not: its turn failed, or was told to have failed and did
+    /// not. What was called is not called again, whatever answers meanwhile or later.
+    fn rebuild(&mut self) {
+        match self.rng.random_range(0..3) {
+            0 => {
+                let now = self.world.now();
+                drop(self.world.core.take_turn(now));
+            }
+            1 => self.world.turn_in_doubt(),
+            _ => {}
+        }
+        let mut inputs = Vec::new();
+        let now = self.world.now();
+        for order in std::mem::take(&mut self.world.calls) {
+            let leg = (order.fire.fire_id, order.fire.leg);
+            match self.rng.random_range(0..4) {
+                0 => inputs.push(Input::Answered {
+                    token: order.token,
+                    reply: ok(),
+                    began_at: now.wall,
+                    ended_at: now.wall,
+                }),
+                1 => {
+                    self.begun_here.remove(&leg);
+                    inputs.push(Input::NotBegun { token: order.token });
+                }
+                _ => self.world.calls.push(order),
+            }
+        }
+        self.world.rebuild(inputs);
+    }
+
     /// No call of what is committed as ended; none twice in one core's life.
     fn check_calls(&mut self) {
         let ended = self.ended();
@@ -170,7 +203,7 @@ impl Life {
             );
             assert!(
                 self.begun_here.insert(leg),
-                "{leg:?} was called twice by one core"
+                "{leg:?} was called twice by one process"
             );
         }
     }
@@ -262,6 +295,41 @@ fn whatever_happens_each_fire_ends_once_and_only_uncommitted_calls_are_made_agai
         }
         life.finish();
     }
+}
+
+#[test]
+fn an_answer_that_was_not_committed_is_the_outcome_all_the_same() {
+    let mut world = World::proved(Config::default());
+    let now = i64::try_from(world.mono).expect("short");
+    for number in 1..=3 {
+        world.fire(world::NORMAL, &wish(number, now));
+    }
+    assert_eq!(world.begun.len(), 3);
+    world.answer(1, ok());
+    let order = world.calls.iter().find(|it| it.fire.fire_id == id(2));
+    let answered = Input::Answered {
+        token: order.expect("in flight").token,
+        reply: status(410),
+        began_at: world.now().wall,
+        ended_at: world.now().wall,
+    };
+    drop(world.core.take_turn(world.now()));
+    // One was answered before, one while there is no core; one answers when it likes.
+    world.calls.retain(|it| it.fire.fire_id == id(3));
+    world.rebuild(vec![answered]);
+    world.write(world::NORMAL, recall(3, 1, Purpose::Cancel));
+    world.read();
+    world.turn();
+    assert_eq!(world.ends(3), ["TooLate"], "its call goes on");
+    world.answer(3, ok());
+    world.turn();
+    assert_eq!(world.begun.len(), 3, "nobody was called again");
+    assert_eq!(world.ends(1), ["Success"]);
+    assert_eq!(
+        world.ended(2).answer.as_ref().and_then(|it| it.status),
+        Some(410)
+    );
+    assert_eq!(world.ends(3), ["TooLate", "Success"]);
 }
 
 #[test]

@@ -48,6 +48,8 @@ pub struct Driver<F: Factory> {
     flight: Option<Flight<Effect<F>>>,
     last_full_turn: u64,
     pacing: Pacing,
+    /// Whether the group's last word was an assignment.
+    settled: bool,
     events: Vec<LogEvent>,
 }
 
@@ -83,6 +85,7 @@ impl<F: Factory> Driver<F> {
             flight: None,
             last_full_turn: 0,
             pacing,
+            settled: false,
             events: Vec::new(),
         }
     }
@@ -148,32 +151,6 @@ impl<F: Factory> Driver<F> {
         }
     }
 
-    /// Whether no shard is left.
-    #[must_use]
-    pub fn owns_nothing(&self) -> bool {
-        self.owned.len() == 0
-    }
-
-    /// How many shards are owned, those not yet open included.
-    #[must_use]
-    pub fn owned_shards(&self) -> usize {
-        self.owned.len()
-    }
-
-    /// The shards whose cores are at work and ready for it.
-    pub fn open_shards(&self) -> impl Iterator<Item = Shard> {
-        self.owned
-            .iter()
-            .filter(|(_, owned)| owned.core.as_ref().is_some_and(Stage::is_ready))
-            .map(|(shard, _)| shard)
-    }
-
-    /// The core of one shard, if it is at work: for a simulator's questions.
-    #[must_use]
-    pub fn core(&self, shard: Shard) -> Option<&F::Stage> {
-        self.owned.core(shard)
-    }
-
     /// Drops the connection and every core.
     #[must_use]
     pub fn into_factory(mut self) -> F {
@@ -204,8 +181,9 @@ impl<F: Factory> Driver<F> {
         }
         self.open_shards_now(now)?;
         for (shard, input) in self.inbox.take() {
-            if let Some(core) = self.owned.core_mut(shard) {
-                core.handle_input(input, now);
+            match self.owned.core_mut(shard) {
+                Some(core) => core.handle_input(input, now),
+                None => self.factory.handle_input(shard, input),
             }
         }
         for (_, core) in self.owned.cores_mut() {
@@ -230,13 +208,11 @@ impl<F: Factory> Driver<F> {
         match event {
             LogEvent::Assigned(shards) => {
                 tracing::info!(role = self.role.name(), ?shards, "shards assigned");
-                for shard in shards {
-                    self.owned.insert(shard);
-                }
-                self.count_shards();
+                self.handle_assigned(&shards);
             }
             LogEvent::Revoked { shards, lost } => {
                 tracing::info!(role = self.role.name(), ?shards, lost, "shards revoked");
+                self.settled = false;
                 for shard in shards {
                     self.handle_revoked(shard, lost, now);
                 }
@@ -292,6 +268,7 @@ impl<F: Factory> Driver<F> {
     }
 
     fn answer_asks(&mut self) -> Result<(), LogError> {
+        let mut reopened = Vec::new();
         for (shard, owned) in self.owned.iter_mut() {
             let Some(core) = &mut owned.core else {
                 continue;
@@ -310,8 +287,12 @@ impl<F: Factory> Driver<F> {
                         owned.ends.insert(topic);
                     }
                     Ask::SendOutside(record) => self.log.send_outside(record)?,
+                    Ask::Reopen => reopened.push(shard),
                 }
             }
+        }
+        for shard in reopened {
+            self.reopen(shard);
         }
         Ok(())
     }

@@ -26,7 +26,7 @@ pub type Waker = Arc<dyn Fn() + Send + Sync>;
 /// Something that happened at the log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogEvent {
-    /// These shards are this worker's now.
+    /// These shards are this worker's now, and no others; there may be none.
     Assigned(Vec<Shard>),
     /// Give these shards up: finish, then call [`Log::release`]. With `lost`, they already belong to
     /// somebody else and nothing can be committed for them.

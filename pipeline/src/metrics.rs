@@ -12,6 +12,8 @@ pub const TURN_SECONDS: &str = "tidewheel_turn_seconds";
 pub const TURN_RECORDS: &str = "tidewheel_turn_records";
 /// Gauge by `role`: shards owned by this worker.
 pub const SHARDS: &str = "tidewheel_shards_owned";
+/// Gauge by `role`: shards of this worker that stand still: a person must act.
+pub const SHARDS_STILL: &str = "tidewheel_shards_still";
 /// Counter: transactional producers made anew because the end of a transaction may have been sent twice.
 pub const PRODUCERS_REBUILT: &str = "tidewheel_kafka_producers_rebuilt_total";
 /// Gauge: how far this machine's clock is ahead of the median of the brokers', ms; negative is behind.

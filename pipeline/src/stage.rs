@@ -48,7 +48,8 @@ pub trait Stage {
     /// core goes on as if it were committed; if it is not, the core is dropped.
     ///
     /// [`Turn::positions`] always holds the position of the role's driver topic, even unchanged: it
-    /// is what a successor waits for before it trusts any note.
+    /// is what a successor waits for before it trusts any note. Only a core that has none yet, or that
+    /// stands still, leaves it out.
     fn take_turn(&mut self, now: Now) -> Turn<Self::Effect>;
 
     /// Takes that the turn cut last is durable. `proven_at` is the monotonic time at which the request
@@ -61,6 +62,12 @@ pub trait Stage {
     /// Whether it does its work yet: not while it restores what it needs for that.
     fn is_ready(&self) -> bool {
         true
+    }
+
+    /// Why it does nothing any more, where it cannot go on and a person must act; its shard stands
+    /// still. It is given up like any other.
+    fn stands_still(&self) -> Option<&str> {
+        None
     }
 
     /// Whether nothing is open any more after [`Stage::handle_revoke`].
@@ -89,6 +96,8 @@ pub enum Ask {
     End(Topic),
     /// Write a record outside of the transaction; the next commit waits for it.
     SendOutside(Outgoing),
+    /// Drop this core and make another from the last commit; nothing else is asked behind it.
+    Reopen,
 }
 
 /// What a core is made from: facts of the log, read after the predecessor was fenced off.
@@ -149,6 +158,14 @@ pub trait Factory {
     /// Makes the core of one shard. It asks for its reads by [`Stage::poll_ask`].
     fn open(&mut self, opening: Opening) -> Self::Stage;
 
-    /// Takes back what [`Factory::open`] lent to a core that is no more (a store, say).
+    /// Takes back what [`Factory::open`] lent to a core that is no more (a store, say), and whatever
+    /// its successor in this process should know.
     fn close(&mut self, shard: Shard, stage: Self::Stage);
+
+    /// Takes that this worker owns these shards from now on, and no others: what was kept for cores of
+    /// others is of no more use.
+    fn assigned(&mut self, _shards: &[Shard]) {}
+
+    /// Takes what came from beside the log for a shard that has no core now.
+    fn handle_input(&mut self, _shard: Shard, _input: <Self::Stage as Stage>::Input) {}
 }

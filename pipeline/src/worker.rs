@@ -40,6 +40,10 @@ pub struct Owned {
     pub open: Vec<Shard>,
     /// How many are owned in all, those still being opened included.
     pub count: usize,
+    /// Those whose core stands still, and why.
+    pub still: Vec<(Shard, String)>,
+    /// Whether the group has said which they are; that there are none is an answer too.
+    pub settled: bool,
 }
 
 /// A worker's place in life.
@@ -114,11 +118,14 @@ impl Status {
             .clone()
     }
 
-    /// Whether it is connected and all it owns is at work.
+    /// Whether it is connected, was told what it owns, and all of that is at work.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let owned = self.owned();
-        self.phase() == Phase::Running && self.held().is_none() && owned.open.len() == owned.count
+        self.phase() == Phase::Running
+            && self.held().is_none()
+            && owned.settled
+            && owned.open.len() == owned.count
     }
 
     fn set_owned(&self, owned: Owned) {
@@ -219,23 +226,35 @@ impl Drop for StoppedAtEnd<'_> {
     }
 }
 
+fn owned<F: Factory>(driver: &Driver<F>) -> Owned {
+    let still = driver.still_shards();
+    Owned {
+        open: driver.open_shards().collect(),
+        count: driver.owned_shards(),
+        still: still.map(|(shard, why)| (shard, why.to_owned())).collect(),
+        settled: driver.is_settled(),
+    }
+}
+
 fn turn_until_leaving<F: Factory>(
     driver: &mut Driver<F>,
     status: &Status,
     sink: &mut impl FnMut(Shard, <F::Stage as Stage>::Effect),
 ) -> Result<(), LogError> {
-    let mut known = (0, 0);
+    let mut known = (0, 0, 0, false);
     while !status.leaving() {
         driver.turn(ROUND, sink)?;
-        let now = (driver.open_shards().count(), driver.owned_shards());
+        let now = (
+            driver.open_shards().count(),
+            driver.owned_shards(),
+            driver.still_shards().count(),
+            driver.is_settled(),
+        );
         // Shards only move all at once, so the counts tell.
         if now != known {
             known = now;
-            let open = driver.open_shards().collect();
-            status.set_owned(Owned {
-                open,
-                count: driver.owned_shards(),
-            });
+            status.set_owned(owned(driver));
+            driver.count_still();
         }
     }
     for _ in 0..DRAIN_ROUNDS {

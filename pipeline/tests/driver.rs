@@ -17,7 +17,7 @@ use pipeline::memory::{Fate, MemoryBroker, MemoryConfig, Told};
 use pipeline::{Broker, Clock, Driver, Inbox, LogError, Now, Outgoing, TopicPartition};
 use schemas::{Millis, Role, Shard, Shards};
 
-use copier::{Copiers, IN, OUT};
+use copier::{ANEW, Copiers, IN, OUT, STILL};
 
 #[derive(Debug, Default)]
 struct Hand(AtomicU64);
@@ -37,6 +37,7 @@ struct Worker {
     driver: Driver<Copiers>,
     inbox: Inbox<u32>,
     opened: Rc<RefCell<Vec<(u16, u64)>>>,
+    missed: Rc<RefCell<Vec<u32>>>,
     effects: Vec<String>,
 }
 
@@ -68,6 +69,7 @@ impl World {
 
     fn worker(&self, member: &str) -> Worker {
         let opened = Rc::new(RefCell::new(Vec::new()));
+        let missed = Rc::default();
         let inbox = Inbox::new();
         let driver = Driver::new(
             Role::Planner,
@@ -75,6 +77,7 @@ impl World {
             self.broker.join(Role::Planner, member).unwrap(),
             Copiers {
                 opened: Rc::clone(&opened),
+                missed: Rc::clone(&missed),
             },
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             inbox.clone(),
@@ -83,6 +86,7 @@ impl World {
             driver,
             inbox,
             opened,
+            missed,
             effects: Vec::new(),
         }
     }
@@ -280,6 +284,67 @@ fn what_is_open_may_end_before_a_shard_is_given_up_but_not_for_ever() {
         assert!(worker.driver.owns_nothing(), "{open_for:?}");
         assert_eq!(worker.said("revoked"), 1);
     }
+}
+
+#[test]
+fn a_shard_that_stands_still_says_so_and_can_be_given_up() {
+    for shards in [1, 2] {
+        let world = World::new(shards);
+        let mut worker = world.worker("a");
+        world.run(&mut [&mut worker], 5);
+        worker.inbox.push(Shard(0), STILL);
+        world.run(&mut [&mut worker], 2_000);
+        let still: Vec<_> = worker.driver.still_shards().collect();
+        assert_eq!(still, [(Shard(0), "told to")]);
+        worker.driver.drain();
+        world.run(&mut [&mut worker], 200);
+        assert!(worker.driver.owns_nothing(), "of {shards}");
+        drop(worker);
+        let mut next = world.worker("b");
+        world.run(&mut [&mut next], 200);
+        assert_eq!(next.driver.open_shards().count(), usize::from(shards));
+    }
+}
+
+#[test]
+fn a_core_that_asks_for_it_is_made_anew_and_the_others_go_on() {
+    let world = World::new(2);
+    let mut worker = world.worker("a");
+    world.run(&mut [&mut worker], 5);
+    world.fates.lock().unwrap().push(Fate {
+        end_after_ms: 50,
+        ..Fate::default()
+    });
+    world.write(0, "x");
+    world.run(&mut [&mut worker], 5);
+    // While its turn is on its way, which is not void for that.
+    worker.inbox.push(Shard(0), ANEW);
+    world.run(&mut [&mut worker], 5);
+    worker.inbox.push(Shard(0), 7);
+    world.run(&mut [&mut worker], 1);
+    assert_eq!(*worker.missed.borrow(), [7], "no core to tell it to");
+    world.run(&mut [&mut worker], 200);
+    assert_eq!(*worker.opened.borrow(), [(0, 0), (1, 0), (0, 1)]);
+    assert_eq!((worker.said("copied x"), world.copies()[&0].len()), (1, 1));
+}
+
+#[test]
+fn what_it_owns_is_settled_by_an_assignment_even_of_nothing() {
+    let world = World::new(1);
+    let mut first = world.worker("a");
+    assert!(!first.driver.is_settled(), "not before the group's word");
+    world.run(&mut [&mut first], 5);
+    assert!(first.driver.is_settled());
+    first.inbox.push(Shard(0), 1);
+    world.run(&mut [&mut first], 5);
+    let mut second = world.worker("b");
+    world.run(&mut [&mut first, &mut second], 100);
+    assert!(!first.driver.is_settled(), "it is giving up");
+    assert!(!second.driver.is_settled());
+    first.inbox.push(Shard(0), 0);
+    world.run(&mut [&mut first, &mut second], 100);
+    assert!(first.driver.is_settled() && second.driver.is_settled());
+    assert!(second.driver.owns_nothing());
 }
 
 #[test]

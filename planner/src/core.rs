@@ -16,6 +16,7 @@ mod restoring;
 mod revoke;
 mod ring;
 mod seal;
+mod still;
 mod tally;
 
 use std::collections::VecDeque;
@@ -44,6 +45,8 @@ pub struct PlannerCore<S> {
     config: Arc<PlannerConfig>,
     life: Life,
     leaving: bool,
+    /// Whether everything in the table came from the changelog in this core's life.
+    rebuilt: bool,
     /// The latest time seen: it never goes back.
     now: Millis,
     table: Table<S>,
@@ -66,8 +69,13 @@ enum Life {
     Restoring(Restoring),
     /// At work.
     Running,
+    /// Its table was wiped: it is about to be replaced.
+    Wiped,
     /// Stands still.
-    Broken,
+    Broken {
+        /// Why.
+        reason: String,
+    },
 }
 
 /// What a turn will carry beside index records.
@@ -125,23 +133,6 @@ impl<S: Store> PlannerCore<S> {
             value: Some(value),
             headers: Vec::new(),
         });
-    }
-
-    /// Stands still for ever if the table cannot be trusted any more.
-    fn stop_if_broken(&mut self) {
-        if let Some(error) = self.table.broken()
-            && !matches!(self.life, Life::Broken)
-        {
-            let reason = error.to_string();
-            self.stop(reason);
-        }
-    }
-
-    fn stop(&mut self, reason: String) {
-        tracing::error!(shard = self.shard.0, reason, "the planner stands still");
-        self.life = Life::Broken;
-        self.outbox = Outbox::default();
-        self.effects.push_back(Effect::Broken { reason });
     }
 
     fn handle_record(&mut self, topic: Topic, record: Record) {
@@ -293,6 +284,13 @@ impl<S: Store> Stage for PlannerCore<S> {
 
     fn is_ready(&self) -> bool {
         self.is_running()
+    }
+
+    fn stands_still(&self) -> Option<&str> {
+        match &self.life {
+            Life::Broken { reason } => Some(reason),
+            _ => None,
+        }
     }
 
     fn is_idle(&self) -> bool {

@@ -39,12 +39,6 @@ pub enum Effect {
         /// What there is to say.
         reply: Reply,
     },
-    /// The core can do no more; its shard stands still until the process is restarted, and a person
-    /// must see why.
-    Broken {
-        /// Why.
-        reason: String,
-    },
 }
 
 /// The answer to a question, as of the last commit.

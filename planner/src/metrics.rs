@@ -22,5 +22,7 @@ pub const DEAD_LETTERS: &str = "tidewheel_planner_dead_letters_total";
 pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
 /// Counter: steps told how a step ended that they need.
 pub const FOLLOWED: &str = "tidewheel_planner_followed_total";
+/// Counter: local tables that could not be read, and were wiped.
+pub const TABLES_WIPED: &str = "tidewheel_planner_tables_wiped_total";
 /// Counter: rows forgotten behind the dedup window.
 pub const FORGOTTEN: &str = "tidewheel_planner_forgotten_total";

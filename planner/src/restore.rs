@@ -52,7 +52,7 @@ pub(crate) fn plan(opening: &Opening, store: Option<StoreFacts>, config: &Planne
     let first = opening.committed.get(&Topic::Registrations);
     let rebuild = |because| Plan::Rebuild { from: low, because };
     let Some(store) = store else {
-        return rebuild("there is none");
+        return rebuild("there is none of this release's layout");
     };
     let age = opening.now.wall.since(store.written_at);
     match committed_sequence(first) {

@@ -71,7 +71,7 @@ impl Desk {
     }
 
     /// Takes an effect of a core: the sink of the worker.
-    pub fn run(&self, shard: Shard, effect: Effect) {
+    pub fn run(&self, effect: Effect) {
         match effect {
             Effect::Answer { request, answer } => self.book().keep(request, answer),
             Effect::Reply { token, reply } => {
@@ -79,15 +79,12 @@ impl Desk {
                 // Who asked may have gone meanwhile; then nobody is told.
                 question.map(|question| question.send(reply));
             }
-            Effect::Broken { reason } => {
-                tracing::error!(shard = shard.0, reason, "this shard's planner stands still");
-            }
         }
     }
 
     /// How `request` was decided, once it is; `None` when it is not within `wait`.
     pub async fn answer(&self, request: RequestId, wait: Duration) -> Option<CommandAnswer> {
-        let told = {
+        let mut place = {
             let mut book = self.book();
             if let Some(answer) = book.answers.get(&request) {
                 return Some(answer.clone());
@@ -97,13 +94,16 @@ impl Desk {
             }
             let (tell, told) = oneshot::channel();
             book.waiting.entry(request).or_default().push(tell);
-            told
+            Place {
+                desk: self,
+                told,
+                leave: move |book: &mut Book| book.leave(request),
+            }
         };
-        let answer = timeout(wait, told).await.ok().and_then(Result::ok);
-        if answer.is_none() {
-            self.book().leave(request);
-        }
-        answer
+        timeout(wait, &mut place.told)
+            .await
+            .ok()
+            .and_then(Result::ok)
     }
 
     /// One task, as of the last commit.
@@ -138,25 +138,41 @@ impl Desk {
         input: impl FnOnce(u64) -> Input,
     ) -> Result<Reply, QueryError> {
         let token = self.token.fetch_add(1, Ordering::Relaxed);
-        let told = {
+        let mut place = {
             let mut book = self.book();
             if book.questions.len() >= MOST_WAITING {
                 return Err(QueryError::Busy);
             }
             let (tell, told) = oneshot::channel();
             book.questions.insert(token, tell);
-            told
+            Place {
+                desk: self,
+                told,
+                leave: move |book: &mut Book| drop(book.questions.remove(&token)),
+            }
         };
         self.inbox.push(shard, input(token));
-        let reply = timeout(PATIENCE, told).await.ok().and_then(Result::ok);
-        if reply.is_none() {
-            self.book().questions.remove(&token);
-        }
+        let reply = timeout(PATIENCE, &mut place.told).await;
+        let reply = reply.ok().and_then(Result::ok);
         reply.ok_or(QueryError::Elsewhere(shard.0))
     }
 
     fn book(&self) -> std::sync::MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the book; whoever waits there may go at any moment, and leaves nothing behind.
+struct Place<'a, T, F: Fn(&mut Book)> {
+    desk: &'a Desk,
+    told: oneshot::Receiver<T>,
+    leave: F,
+}
+
+impl<T, F: Fn(&mut Book)> Drop for Place<'_, T, F> {
+    fn drop(&mut self) {
+        self.told.close();
+        (self.leave)(&mut self.desk.book());
     }
 }
 
@@ -197,16 +213,16 @@ impl std::fmt::Debug for Desk {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
+    use std::task::{Context, Waker};
+
     use super::*;
 
     fn says(desk: &Desk, request: u128) {
-        desk.run(
-            Shard(0),
-            Effect::Answer {
-                request: RequestId(request),
-                answer: CommandAnswer::Cancelled,
-            },
-        );
+        desk.run(Effect::Answer {
+            request: RequestId(request),
+            answer: CommandAnswer::Cancelled,
+        });
     }
 
     #[tokio::test]
@@ -222,6 +238,31 @@ mod tests {
         assert_eq!(waits.await.unwrap(), Some(CommandAnswer::Cancelled));
         let late = desk.answer(RequestId(1), Duration::ZERO).await;
         assert_eq!(late, Some(CommandAnswer::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn who_goes_while_waiting_leaves_nothing_behind_and_others_wait_on() {
+        let desk = Desk::new(Inbox::new());
+        let forever = Duration::from_secs(3_600);
+        let wait = || Box::pin(desk.answer(RequestId(3), forever));
+        let (mut goes, mut stays) = (wait(), wait());
+        let key = |id: &str| TaskKey {
+            tenant: schemas::TenantId::new("t").unwrap(),
+            id: schemas::TaskId::new(id).unwrap(),
+        };
+        let mut asks = Box::pin(desk.get(Shard(0), key("a")));
+        // Each is polled once, as by a door whose client then hangs up.
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(goes.as_mut().poll(&mut context).is_pending());
+        assert!(stays.as_mut().poll(&mut context).is_pending());
+        assert!(asks.as_mut().poll(&mut context).is_pending());
+        assert_eq!(desk.book().waiting[&RequestId(3)].len(), 2);
+        drop((goes, asks));
+        assert_eq!(desk.book().waiting[&RequestId(3)].len(), 1);
+        assert!(desk.book().questions.is_empty());
+        says(&desk, 3);
+        assert_eq!(stays.await, Some(CommandAnswer::Cancelled));
+        assert!(desk.book().waiting.is_empty());
     }
 
     #[tokio::test]

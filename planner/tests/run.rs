@@ -94,7 +94,7 @@ impl Rig {
             .unwrap();
         std::thread::scope(|scope| {
             let worker = scope.spawn(|| {
-                let sink = |shard, effect| sink.run(shard, effect);
+                let sink = |_, effect| sink.run(effect);
                 let (clock, broker) = (&self.clock, &self.broker);
                 let role = Role::Planner;
                 pipeline::worker::run(broker, role, "p-1", factory, clock, &inbox, &status, sink)

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use crate::admin::{self, Admin};
-use crate::broker;
+use crate::broker::{self, TopicsSeen};
 use crate::cli::RoleName;
 use crate::config::Config;
 use crate::desk::{Local, Planners};
@@ -35,7 +35,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Runs the roles until SIGTERM or SIGINT, or until one of them cannot go on.
 pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Result<()> {
     let metrics = telemetry::start_metrics()?;
-    let broker = broker::open(&config)?;
+    let (broker, topics) = broker::open(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let ground = Ground {
         broker,
@@ -46,6 +46,7 @@ pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Resul
         config,
         ground,
         roles,
+        topics,
         workers: Vec::new(),
         planner: None,
     };
@@ -74,6 +75,7 @@ struct Process {
     config: Config,
     ground: Ground,
     roles: Vec<RoleName>,
+    topics: TopicsSeen,
     workers: Vec<Worker>,
     planner: Option<Local>,
 }
@@ -143,8 +145,8 @@ impl Process {
             Role::Planner,
             factory,
             inbox,
-            move |shard, effect| {
-                sink.run(shard, effect);
+            move |_, effect| {
+                sink.run(effect);
             },
         )?;
         self.planner = Some(Local {
@@ -215,6 +217,7 @@ impl Process {
             .collect();
         let mut router = admin::router(Admin {
             stages: Arc::new(stages),
+            topics: self.topics.clone(),
             metrics,
         });
         if self.has(RoleName::Ingest) {
@@ -330,6 +333,7 @@ impl Process {
                 tracing::info!("interrupted: draining");
             }
             () = stop.stopped() => {}
+            problem = broker::missing(self.topics.clone()) => anyhow::bail!(problem),
             role = watch => anyhow::bail!("the {role} stopped on its own"),
         }
         Ok(())

@@ -49,6 +49,8 @@ pub trait Actor {
     fn owns_nothing(&self) -> bool;
     /// The shards whose cores are at work.
     fn open_shards(&self) -> Vec<Shard>;
+    /// Why one of its cores stands still, if one does.
+    fn stands_still(&self) -> Option<String>;
 }
 
 /// A worker of one role.
@@ -114,8 +116,8 @@ impl<K: Kind> Actor for Worker<K> {
         let seed = self.seed ^ (u64::from(self.life) << 48);
         self.inbox = Inbox::new();
         self.factory = Some(match self.factory.take() {
-            Some(left) => K::restart(left, seed, self.wiped.take()),
-            None => K::start(seed),
+            Some(left) => K::restart(left, seed, self.wiped.take(), self.bug),
+            None => K::start(seed, self.bug),
         });
     }
 
@@ -194,5 +196,10 @@ impl<K: Kind> Actor for Worker<K> {
             .iter()
             .flat_map(|driver| driver.open_shards())
             .collect()
+    }
+
+    fn stands_still(&self) -> Option<String> {
+        let (shard, why) = self.driver.as_ref()?.still_shards().next()?;
+        Some(format!("shard {} stands still: {why}", shard.0))
     }
 }

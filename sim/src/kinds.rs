@@ -2,10 +2,13 @@
 
 use archive::ArchiveFactory;
 use dispatcher::{CallOrder, DispatcherFactory};
-use pipeline::{Factory, Stage};
+use pipeline::{Factory, Opening, Stage};
 use planner::{PlannerConfig, PlannerFactory};
-use schemas::{CommandAnswer, RequestId, Role, Shard};
+use schemas::{CommandAnswer, RequestId, Role, Shard, TenantId, Topic};
 use trigger::TriggerFactory;
+
+use crate::plan::TaskPlan;
+use crate::planted::Bug;
 
 /// What a core asks of the world.
 #[derive(Debug)]
@@ -21,8 +24,6 @@ pub enum Asked {
     },
     /// A command was decided.
     Answer(RequestId, CommandAnswer),
-    /// A core stands still.
-    Broken(String),
 }
 
 /// What the world tells a core.
@@ -47,12 +48,17 @@ pub trait Kind: 'static {
     const ROLE: Role;
 
     /// A factory for a new process.
-    fn start(seed: u64) -> Self::Factory;
+    fn start(seed: u64, bug: Option<Bug>) -> Self::Factory;
 
     /// What is left of a factory when its process dies: disks outlive it, unless `wiped`.
-    fn restart(left: Self::Factory, seed: u64, wiped: Option<Shard>) -> Self::Factory {
+    fn restart(
+        left: Self::Factory,
+        seed: u64,
+        wiped: Option<Shard>,
+        bug: Option<Bug>,
+    ) -> Self::Factory {
         drop((left, wiped));
-        Self::start(seed)
+        Self::start(seed, bug)
     }
 
     /// What an effect asks for.
@@ -79,18 +85,23 @@ impl Kind for Planner {
     type Factory = PlannerFactory<planner::store::MemoryStores>;
     const ROLE: Role = Role::Planner;
 
-    fn start(_seed: u64) -> Self::Factory {
-        PlannerFactory::new(
-            PlannerConfig {
-                // So that wide flows are told in many turns.
-                turn_followed: 16,
-                ..PlannerConfig::default()
-            },
-            planner::store::MemoryStores::default(),
-        )
+    fn start(_seed: u64, _bug: Option<Bug>) -> Self::Factory {
+        let tenants = TaskPlan::INTAKES.map(|(_, tenant)| TenantId::new(tenant));
+        let config = PlannerConfig {
+            intakes: tenants.into_iter().flatten().collect(),
+            // So that wide flows are told in many turns.
+            turn_followed: 16,
+            ..PlannerConfig::default()
+        };
+        PlannerFactory::new(config, planner::store::MemoryStores::default())
     }
 
-    fn restart(mut left: Self::Factory, _seed: u64, wiped: Option<Shard>) -> Self::Factory {
+    fn restart(
+        mut left: Self::Factory,
+        _seed: u64,
+        wiped: Option<Shard>,
+        _bug: Option<Bug>,
+    ) -> Self::Factory {
         if let Some(shard) = wiped {
             left.stores().lose(shard);
         }
@@ -103,7 +114,6 @@ impl Kind for Planner {
                 Some(Asked::Answer(request, answer))
             }
             planner::event::Effect::Reply { .. } => None,
-            planner::event::Effect::Broken { reason } => Some(Asked::Broken(reason)),
         }
     }
 
@@ -116,7 +126,7 @@ impl Kind for Trigger {
     type Factory = TriggerFactory;
     const ROLE: Role = Role::Trigger;
 
-    fn start(seed: u64) -> TriggerFactory {
+    fn start(seed: u64, _bug: Option<Bug>) -> TriggerFactory {
         // Some triggers have no memory to spare: what is planted far ahead is not loaded yet then.
         let defaults = trigger::Config::default();
         let early_bytes = if seed.is_multiple_of(3) {
@@ -140,11 +150,14 @@ impl Kind for Trigger {
 }
 
 impl Kind for Dispatcher {
-    type Factory = DispatcherFactory;
+    type Factory = Dispatchers;
     const ROLE: Role = Role::Dispatcher;
 
-    fn start(seed: u64) -> DispatcherFactory {
-        DispatcherFactory::new(dispatcher::Config::default(), seed)
+    fn start(seed: u64, bug: Option<Bug>) -> Dispatchers {
+        Dispatchers {
+            factory: DispatcherFactory::new(dispatcher::Config::default(), seed),
+            forgets: bug == Some(Bug::ForgottenCalls),
+        }
     }
 
     fn asked(effect: dispatcher::Effect) -> Option<Asked> {
@@ -165,7 +178,7 @@ impl Kind for Archive {
     type Factory = ArchiveFactory;
     const ROLE: Role = Role::Archive;
 
-    fn start(_seed: u64) -> ArchiveFactory {
+    fn start(_seed: u64, _bug: Option<Bug>) -> ArchiveFactory {
         ArchiveFactory::new(archive::Config::default())
     }
 
@@ -180,5 +193,39 @@ impl Kind for Archive {
             Told::Rows(input) => Some(input),
             Told::Call(_) => None,
         }
+    }
+}
+
+/// Makes dispatchers.
+#[derive(Debug)]
+pub struct Dispatchers {
+    factory: DispatcherFactory,
+    /// A bug: what a core knew goes with it.
+    forgets: bool,
+}
+
+impl Factory for Dispatchers {
+    type Stage = dispatcher::Dispatcher;
+
+    fn topics(&self) -> Vec<Topic> {
+        self.factory.topics()
+    }
+
+    fn open(&mut self, opening: Opening) -> Self::Stage {
+        self.factory.open(opening)
+    }
+
+    fn close(&mut self, shard: Shard, stage: Self::Stage) {
+        if !self.forgets {
+            self.factory.close(shard, stage);
+        }
+    }
+
+    fn assigned(&mut self, shards: &[Shard]) {
+        self.factory.assigned(shards);
+    }
+
+    fn handle_input(&mut self, shard: Shard, input: dispatcher::Input) {
+        self.factory.handle_input(shard, input);
     }
 }

@@ -21,8 +21,9 @@ use crate::world::World;
 use facts::{Facts, Final};
 
 /// Judges a run that is over.
-pub fn judge(world: &World, verdict: &mut Verdict) {
+pub fn judge(world: &mut World, verdict: &mut Verdict) {
     let facts = Facts::read(world);
+    let world = &*world;
     let (plan, history) = (world.plan.as_ref(), &world.history);
     fires_are_unique_and_end_once(&facts, verdict);
     calls_come_in_time_and_once(history, verdict);

@@ -3,7 +3,7 @@
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use schemas::{Millis, Role, Shards, TaskId, TaskKey, TenantId};
+use schemas::{Millis, Role, Shards, TaskId, TaskKey, TenantId, Topic};
 
 use crate::fates::Mood;
 use crate::planted::Bug;
@@ -43,6 +43,8 @@ pub struct Plan {
     pub sendings: Vec<(u64, Sending)>,
     /// Faults, likewise.
     pub faults: Vec<(u64, Fault)>,
+    /// Retention keeps what everybody has read for so long, ms.
+    pub keep_ms: u64,
     /// A bug put in on purpose.
     pub bug: Option<Bug>,
 }
@@ -94,7 +96,9 @@ impl Plan {
         } else {
             let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
             let count = rng.random_range(5..=most);
-            let tasks: Vec<TaskPlan> = (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
+            let mut tasks: Vec<TaskPlan> =
+                (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
+            take_to_intakes(&mut tasks, seed);
             let sendings = command::draw(&tasks, base, span_ms, rng);
             (tasks, sendings)
         };
@@ -119,6 +123,7 @@ impl Plan {
             tasks,
             sendings,
             faults,
+            keep_ms: keep_ms(seed),
             bug,
         }
     }
@@ -136,7 +141,41 @@ impl Plan {
     }
 }
 
+/// Some tasks go through the intake of their tenant; drawn apart, as [`keep_ms`].
+fn take_to_intakes(tasks: &mut [TaskPlan], seed: u64) {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0x17a8e);
+    for task in tasks.iter_mut().filter(|task| task.lane == Lane::First) {
+        if rng.random_bool(0.15) {
+            task.lane = Lane::Intake;
+        }
+    }
+}
+
+/// Drawn apart from all else, so that seeds found earlier stay what they were.
+fn keep_ms(seed: u64) -> u64 {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xca11);
+    *[0, 5_000, 120_000].choose(&mut rng).unwrap_or(&0)
+}
+
 impl TaskPlan {
+    /// The further intakes, each bound to a tenant.
+    pub const INTAKES: [(Topic, &str); 2] =
+        [(Topic::Intake(0), "shop"), (Topic::Intake(1), "bank")];
+
+    /// The topic its commands are written to.
+    #[must_use]
+    pub fn topic(&self) -> Topic {
+        match self.lane {
+            Lane::First => Topic::Registrations,
+            Lane::Bulk => Topic::RegistrationsBulk,
+            Lane::Intake => {
+                let tenant = self.key.tenant.as_str();
+                let bound = Self::INTAKES.iter().find(|(_, bound)| *bound == tenant);
+                bound.map_or(Topic::Registrations, |(topic, _)| *topic)
+            }
+        }
+    }
+
     fn draw(n: usize, shards: Shards, rng: &mut ChaCha8Rng) -> Self {
         let tenant = *["shop", "bank"].choose(rng).unwrap_or(&"shop");
         let id = if rng.random_bool(0.2) {

@@ -22,6 +22,8 @@ pub enum Bug {
     FalseCancel,
     /// Every third call is made twice: doubled.
     CallTwice,
+    /// Dispatchers forget what they called when a turn of theirs fails: doubled.
+    ForgottenCalls,
     /// Some rows never reach the archive, though it says so: lost.
     LostRow,
     /// Of flows: planners take every fifth success for a failure: taken is what should not be.

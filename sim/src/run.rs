@@ -52,6 +52,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
         elapsed_ms: world.clock.elapsed(),
         rounds: world.rounds,
         latest_ms: world.history.latest_first_call(),
+        cuts: world.cuts(),
     };
     verdict.trace_hash = world.trace.hash();
     verdict.alarms.append(&mut world.history.alarms);
@@ -65,7 +66,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
         return verdict;
     }
     if verdict.alarms.is_empty() {
-        model::judge(&world, &mut verdict);
+        model::judge(&mut world, &mut verdict);
     }
     verdict
 }

@@ -38,6 +38,8 @@ pub struct Size {
     pub rounds: u64,
     /// How long behind its due time the latest first call of a firing began, ms.
     pub latest_ms: u64,
+    /// Partitions that retention cut.
+    pub cuts: usize,
 }
 
 impl Verdict {

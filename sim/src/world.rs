@@ -16,7 +16,7 @@ use crate::clock::{SkewedClock, WorldClock};
 use crate::fates::Fates;
 use crate::history::{Disturbed, History, Sent};
 use crate::kinds::{Archive, Dispatcher, Planner, Told, Trigger};
-use crate::plan::{Fault, Lane, Plan};
+use crate::plan::{Fault, Plan};
 use crate::planted::Bug;
 use crate::table::Table;
 use crate::trace::Trace;
@@ -25,6 +25,7 @@ mod asked;
 mod ends;
 mod faults;
 mod skip;
+mod sweep;
 
 /// Rounds of the workers within one ms at most: beyond, somebody spins.
 const MOST_ROUNDS: usize = 2_000;
@@ -46,6 +47,7 @@ pub struct World {
     pub(crate) table: Table,
     doubts: Arc<Mutex<Vec<(Role, String)>>>,
     tail: ends::Tail,
+    sweeper: sweep::Sweeper,
     /// Rounds of workers, in all.
     pub(crate) rounds: u64,
     /// When it was last looked whether all is over.
@@ -113,6 +115,7 @@ impl World {
         let observer = trace.clone();
         broker.observe(Box::new(move |of, record| observer.record(of, record)));
         let tail = ends::Tail::new(&broker)?;
+        let sweeper = sweep::Sweeper::new(&broker, plan.keep_ms)?;
         let mut world = Self {
             producer: broker.producer()?,
             rng: ChaCha8Rng::seed_from_u64(plan.seed ^ 0x0a0a),
@@ -127,6 +130,7 @@ impl World {
             table: Table::default(),
             doubts,
             tail,
+            sweeper,
             rounds: 0,
             looked_at: 0,
         };
@@ -200,6 +204,7 @@ impl World {
             self.happen();
             self.broker.tick();
             self.work();
+            self.sweep();
             self.history.alarms.extend(Alarm::take());
             if !self.history.alarms.is_empty() || self.is_over() {
                 return;
@@ -246,10 +251,7 @@ impl World {
         let Some(task) = plan.tasks.get(sending.task) else {
             return;
         };
-        let topic = match task.lane {
-            Lane::First => Topic::Registrations,
-            Lane::Bulk => Topic::RegistrationsBulk,
-        };
+        let topic = task.topic();
         let shard = task
             .astray
             .map_or_else(|| task.key.shard(plan.shards), Shard);
@@ -343,12 +345,19 @@ impl World {
             let name = being.actor.name();
             self.trace
                 .note(format_args!("{name} lost its connection: {error}"));
-            self.history
-                .disturbed
-                .push(Disturbed { at: now, worker: n });
+            // Its process goes on, and a dispatcher's knows what it called.
+            if being.replaced || being.actor.role() != Role::Dispatcher {
+                self.history
+                    .disturbed
+                    .push(Disturbed { at: now, worker: n });
+            }
             if being.replaced {
                 being.alive = false;
             }
+        }
+        if let Some(why) = being.actor.stands_still() {
+            let alarm = format!("{}: {why}", being.actor.name());
+            self.history.alarms.push(alarm);
         }
         being.wake_at = now.saturating_add(being.actor.idle_ms());
         let drained = being.actor.owns_nothing() || !being.actor.is_up();
@@ -359,26 +368,6 @@ impl World {
             self.leave(n);
         }
         self.note_doubts(now);
-    }
-
-    /// Commits that fail rebuild a worker's cores without a word.
-    fn note_doubts(&mut self, now: u64) {
-        let doubts =
-            std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner));
-        for (role, name) in doubts {
-            let of = |being: &Being| being.actor.role() == role && being.actor.name() == name;
-            for (worker, _) in self
-                .workers
-                .iter()
-                .enumerate()
-                .filter(|(_, being)| of(being))
-            {
-                // Drawn at the beginning; told seconds later at most.
-                for at in [now, now + 10_000] {
-                    self.history.disturbed.push(Disturbed { at, worker });
-                }
-            }
-        }
     }
 }
 

@@ -44,6 +44,15 @@ fn fixed_seeds_are_good() {
 }
 
 #[test]
+fn retention_removes_what_everybody_has_read_while_a_seed_runs() {
+    let cuts = FIXED.map(|seed| run(seed, Options::default()).size.cuts);
+    assert!(
+        cuts.iter().filter(|cuts| **cuts > 0).count() > 4,
+        "{cuts:?}"
+    );
+}
+
+#[test]
 fn seeds_that_once_failed_are_good() {
     for (seed, why) in ONCE_FAILED {
         println!("seed {seed}: {why}");
@@ -99,6 +108,7 @@ fn every_planted_bug_is_found() {
         Bug::LostNotes,
         Bug::FalseCancel,
         Bug::CallTwice,
+        Bug::ForgottenCalls,
         Bug::LostRow,
     ] {
         let options = Options {

@@ -21,7 +21,8 @@ pub(crate) struct Attempt {
     pub(crate) received_at: Millis,
     /// Recalls that came before it may be said that no call began, with their offsets.
     pub(crate) recalls: Vec<(i64, Recall)>,
-    called: bool,
+    /// The number of the core that ordered its call.
+    called: Option<u32>,
     /// Whether a recall was told that the call began: then it must begin.
     told: bool,
 }
@@ -38,32 +39,42 @@ impl Attempt {
             body,
             received_at,
             recalls: Vec::new(),
-            called: false,
+            called: None,
             told: false,
         })
     }
 
     pub(crate) fn is_called(&self) -> bool {
+        self.called.is_some()
+    }
+
+    /// The number of the core that ordered its call, if one did.
+    pub(crate) fn called_by(&self) -> Option<u32> {
         self.called
     }
 
-    /// Its call is ordered: it counts as begun from here on.
-    pub(crate) fn begin(&mut self, now: Millis) {
+    /// Its call was ordered by a core before this one.
+    pub(crate) fn resume(&mut self, core: u32) {
+        self.called = Some(core);
+    }
+
+    /// Its call is ordered by core `core`: it counts as begun from here on.
+    pub(crate) fn begin(&mut self, core: u32, now: Millis) {
         check(Invariant::T2, now >= self.fire.due, || {
             format!(
                 "call of {} would begin at {now}, it is due at {}",
                 self.fire.fire_id, self.fire.due
             )
         });
-        check(Invariant::T7, !self.called, || {
+        check(Invariant::T7, self.called.is_none(), || {
             format!("{} is called twice at a time", self.fire.fire_id)
         });
-        self.called = true;
+        self.called = Some(core);
     }
 
     /// Its call did not begin after all.
     pub(crate) fn take_back(&mut self) {
-        self.called = false;
+        self.called = None;
     }
 
     /// A recall was told that it came too late.

@@ -52,6 +52,11 @@ impl Frontier {
         }
     }
 
+    /// Whether the record at `offset` will be read and is to be done then.
+    pub(crate) fn awaits(&self, offset: i64) -> bool {
+        offset >= self.seen && (offset >= self.resume || self.unread.contains(&offset))
+    }
+
     /// Where to read from.
     pub(crate) fn read_from(&self) -> i64 {
         self.seen

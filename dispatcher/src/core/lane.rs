@@ -1,12 +1,13 @@
 //! One lane partition: its open fires, and every way in which one ends.
 
+mod calls;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use pipeline::invariant::{Invariant, check};
 use pipeline::{Now, Position, Record, TopicPartition};
-use rand::Rng;
 use schemas::fire::Recall;
 use schemas::outcome::{Again, Answer, Decision, End};
 use schemas::{Fire, FireId, LaneRecord, Millis, Topic, Work};
@@ -15,10 +16,10 @@ use super::attempt::Attempt;
 use super::frontier::Frontier;
 use super::hold::{self, Hold};
 use super::outbox::{Cut, Outbox};
-use super::outcome::{self, Place};
+use super::outcome::Place;
+use super::past::{Answered, PastCall};
 use super::recall::{self, Found, Step};
 use crate::config::Config;
-use crate::event::Reply;
 use crate::metrics;
 
 /// One leg of one firing.
@@ -38,20 +39,39 @@ pub(crate) struct Lane {
     /// Where each fire stands that no turn has ended yet.
     names: BTreeMap<Name, i64>,
     outbox: Outbox,
+    /// Calls of cores before this one, of fires not read back yet.
+    past: BTreeMap<i64, PastCall>,
+    /// Of those read back, what came of the call.
+    known: Vec<(i64, Answered)>,
+    /// What came of calls, until a turn that tells it is cut,
+    untold: BTreeMap<i64, PastCall>,
+    /// and then until that is committed.
+    telling: BTreeMap<i64, PastCall>,
     calls: usize,
     bytes: usize,
 }
 
 impl Lane {
-    pub(crate) fn new(of: TopicPartition, committed: Option<&Position>, start: i64) -> Self {
+    pub(crate) fn new(
+        of: TopicPartition,
+        committed: Option<&Position>,
+        start: i64,
+        mut past: BTreeMap<i64, PastCall>,
+    ) -> Self {
+        let frontier = Frontier::new(committed, start);
+        past.retain(|offset, _| frontier.awaits(*offset));
         Self {
             place: Place(of),
-            frontier: Frontier::new(committed, start),
+            frontier,
             attempts: BTreeMap::new(),
             hold: Hold::default(),
             asked: BTreeSet::new(),
             names: BTreeMap::new(),
             outbox: Outbox::default(),
+            past,
+            known: Vec::new(),
+            untold: BTreeMap::new(),
+            telling: BTreeMap::new(),
             calls: 0,
             bytes: 0,
         }
@@ -133,7 +153,7 @@ impl Lane {
         }
     }
 
-    fn take_fire(&mut self, offset: i64, attempt: Attempt) {
+    fn take_fire(&mut self, offset: i64, mut attempt: Attempt) {
         let name = name(&attempt.fire);
         let twin = self.names.get(&name).copied();
         check(Invariant::T3, twin.is_none(), || {
@@ -147,7 +167,15 @@ impl Lane {
             self.outbox.put(offset, Vec::new(), None, Vec::new());
             return;
         }
-        self.hold.put(attempt.fire.due, offset);
+        let before = self.past.remove(&offset);
+        if let Some(call) = before.filter(|call| call.name == name) {
+            attempt.resume(call.core);
+            self.calls += 1;
+            self.known
+                .extend(call.answer.map(|answer| (offset, answer)));
+        } else {
+            self.hold.put(attempt.fire.due, offset);
+        }
         self.bytes += attempt.size();
         self.names.insert(name, offset);
         self.attempts.insert(offset, attempt);
@@ -277,9 +305,14 @@ impl Lane {
     }
 
     /// Begins the call of a held fire; recalls that waited came too late.
-    pub(crate) fn begin(&mut self, offset: i64, now: Millis) -> Option<(Fire, Arc<Work>, Bytes)> {
+    pub(crate) fn begin(
+        &mut self,
+        offset: i64,
+        core: u32,
+        now: Millis,
+    ) -> Option<(Fire, Arc<Work>, Bytes)> {
         let attempt = self.attempts.get_mut(&offset)?;
-        attempt.begin(now);
+        attempt.begin(core, now);
         let recalls = std::mem::take(&mut attempt.recalls);
         if !recalls.is_empty() {
             attempt.tell();
@@ -298,51 +331,15 @@ impl Lane {
         Some(order)
     }
 
-    /// Takes that a call did not begin; `false` where there is no such call.
-    pub(crate) fn take_back(&mut self, offset: i64) -> bool {
-        let Some(attempt) = self.called(offset) else {
-            return false;
-        };
-        attempt.take_back();
-        let due = attempt.fire.due;
-        self.calls -= 1;
-        self.hold.put(due, offset);
-        true
-    }
-
-    /// Takes what came of a call; `false` where there is no such call.
-    pub(crate) fn answered(
-        &mut self,
-        offset: i64,
-        reply: Reply,
-        began_at: Millis,
-        ended_at: Millis,
-        now: Millis,
-        rng: &mut impl Rng,
-    ) -> bool {
-        let Some(attempt) = self.called(offset) else {
-            return false;
-        };
-        let verdict = outcome::judge(attempt, reply, now, rng);
-        self.calls -= 1;
-        let answer = Some(verdict.answer);
-        self.end(offset, verdict.end, answer, Some(began_at), ended_at);
-        true
-    }
-
     /// Takes what a turn can carry.
     pub(crate) fn cut(&mut self) -> Cut {
         let cut = self.outbox.cut(&mut self.frontier);
         for name in &cut.names {
-            self.names.remove(name);
+            let offset = self.names.remove(name);
+            let told = offset.and_then(|offset| self.untold.remove_entry(&offset));
+            self.telling.extend(told);
         }
         cut
-    }
-
-    fn called(&mut self, offset: i64) -> Option<&mut Attempt> {
-        self.attempts
-            .get_mut(&offset)
-            .filter(|attempt| attempt.is_called())
     }
 
     /// Ends a fire by its own outcome; recalls that waited find it gone.

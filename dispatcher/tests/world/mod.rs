@@ -283,6 +283,13 @@ impl World {
 
     /// Cuts a turn and commits it.
     pub(crate) fn turn(&mut self) {
+        self.turn_in_doubt();
+        self.core.handle_committed(self.mono, self.now());
+        self.settle();
+    }
+
+    /// Cuts a turn and commits it; the core is not told.
+    pub(crate) fn turn_in_doubt(&mut self) {
         let turn = self.core.take_turn(self.now());
         assert_eq!(
             turn.positions.first().map(|(topic, _)| *topic),
@@ -306,13 +313,26 @@ impl World {
             let before = self.committed.insert(topic, position.clone());
             assert!(before.is_none_or(|before| before.offset <= position.offset));
         }
-        self.core.handle_committed(self.mono, self.now());
-        self.settle();
     }
 
     /// Drops the core with all that was not committed, and opens its successor.
     pub(crate) fn crash(&mut self) {
         self.reads.clear();
+        self.core = self.factory.open(opening(&self.committed, self.mono));
+        self.settle();
+    }
+
+    /// Drops the core with all that was not committed and opens its successor in the same process;
+    /// in between there is none, and the factory takes `inputs`.
+    pub(crate) fn rebuild(&mut self, inputs: Vec<Input>) {
+        self.reads.clear();
+        let nobody =
+            DispatcherFactory::new(Config::default(), 0).open(opening(&BTreeMap::new(), 0));
+        let before = std::mem::replace(&mut self.core, nobody);
+        self.factory.close(SHARD, before);
+        for input in inputs {
+            self.factory.handle_input(SHARD, input);
+        }
         self.core = self.factory.open(opening(&self.committed, self.mono));
         self.settle();
     }

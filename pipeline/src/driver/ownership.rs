@@ -16,6 +16,56 @@ use crate::stage::{Factory, Opening, Stage};
 const DRAIN_MS: u64 = 5_000;
 
 impl<F: Factory> Driver<F> {
+    /// Whether no shard is left.
+    #[must_use]
+    pub fn owns_nothing(&self) -> bool {
+        self.owned.len() == 0
+    }
+
+    /// How many shards are owned, those not yet open included.
+    #[must_use]
+    pub fn owned_shards(&self) -> usize {
+        self.owned.len()
+    }
+
+    /// The shards whose cores are at work and ready for it.
+    pub fn open_shards(&self) -> impl Iterator<Item = Shard> {
+        self.owned
+            .iter()
+            .filter(|(_, owned)| owned.core.as_ref().is_some_and(Stage::is_ready))
+            .map(|(shard, _)| shard)
+    }
+
+    /// The core of one shard, if it is at work: for a simulator's questions.
+    #[must_use]
+    pub fn core(&self, shard: Shard) -> Option<&F::Stage> {
+        self.owned.core(shard)
+    }
+
+    /// Whether it is known which shards it owns, none being one answer: not before the first
+    /// assignment, nor between giving up and being assigned anew.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// The shards whose cores stand still, and why.
+    pub fn still_shards(&self) -> impl Iterator<Item = (Shard, &str)> {
+        self.owned.iter().filter_map(|(shard, owned)| {
+            let why = owned.core.as_ref()?.stands_still()?;
+            Some((shard, why))
+        })
+    }
+
+    pub(super) fn handle_assigned(&mut self, shards: &[Shard]) {
+        self.settled = true;
+        self.factory.assigned(shards);
+        for shard in shards {
+            self.owned.insert(*shard);
+        }
+        self.count_shards();
+    }
+
     pub(super) fn handle_revoked(&mut self, shard: Shard, lost: bool, now: Now) {
         let Some(owned) = self.owned.get_mut(shard) else {
             self.log.release(&[shard]);
@@ -89,6 +139,30 @@ impl<F: Factory> Driver<F> {
         }
     }
 
+    /// A turn in which no core had anything to commit: those on their way out wait for nothing.
+    pub(super) fn release_silent(&mut self) {
+        let mut left = Vec::new();
+        for (shard, owned) in self.owned.iter_mut() {
+            owned.in_flight = false;
+            if owned.leaving == Some(Leaving::LastTurn) {
+                left.push(shard);
+            }
+        }
+        for shard in left {
+            self.give_up(shard);
+        }
+    }
+
+    /// Drops the core of one shard, to be made anew. What it has on its way is not void for that.
+    pub(super) fn reopen(&mut self, shard: Shard) {
+        let now = self.clock.now();
+        self.give_up_core(shard);
+        if let Some(owned) = self.owned.get_mut(shard) {
+            owned.in_flight = false;
+            owned.open_at = now.mono + RETRY_MS;
+        }
+    }
+
     /// After a void turn: every core is dropped; those still owned are opened again.
     pub(super) fn rebuild(&mut self) {
         ::metrics::counter!(metrics::TURNS_FAILED, "role" => self.role.name()).increment(1);
@@ -142,6 +216,12 @@ impl<F: Factory> Driver<F> {
             self.owned.remove(shard);
         }
         self.count_shards();
+    }
+
+    pub(crate) fn count_still(&self) {
+        let count = u32::try_from(self.still_shards().count()).unwrap_or(u32::MAX);
+        let role = self.role.name();
+        ::metrics::gauge!(metrics::SHARDS_STILL, "role" => role).set(f64::from(count));
     }
 
     pub(super) fn count_shards(&self) {

@@ -44,6 +44,7 @@ impl<F: Factory> Driver<F> {
             }
         }
         if positions.is_empty() {
+            self.release_silent();
             return Ok(());
         }
         if full {

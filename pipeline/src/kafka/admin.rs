@@ -107,6 +107,20 @@ impl Admin {
         Ok(self.plan()?.iter().map(Change::to_string).collect())
     }
 
+    /// The names of topics that do not exist.
+    ///
+    /// # Errors
+    /// As [`Admin::plan`].
+    pub fn missing(&self) -> Result<Vec<String>, LogError> {
+        let found = self.layout()?;
+        let wanted = self
+            .names
+            .all()
+            .into_iter()
+            .map(|topic| self.names.of(topic));
+        Ok(wanted.filter(|name| !found.contains_key(name)).collect())
+    }
+
     /// Removes the topics for good, whatever is in them: for tests.
     ///
     /// # Errors

@@ -33,7 +33,7 @@ use crate::error::LogError;
 use crate::log::LogEvent;
 use crate::metrics;
 use crate::record::{Outgoing, Position, TopicPartition};
-use transactional::Transactional;
+use transactional::{Spoilt, Transactional};
 
 /// What ends a transaction and took longer may have been sent twice.
 const SLOW: Duration = Duration::from_secs(2);
@@ -138,11 +138,12 @@ impl Writer {
             if result.is_err() {
                 producer.abort();
             }
-            if producer.is_suspect() {
-                metrics_rebuilt();
-                drop_aside(Some(producer));
-            } else {
-                self.producer = Some(producer);
+            match producer.spoilt() {
+                Some(why) => {
+                    say(why);
+                    drop_aside(Some(producer));
+                }
+                None => self.producer = Some(producer),
             }
             result
         });
@@ -174,7 +175,13 @@ impl Writer {
     }
 }
 
-fn metrics_rebuilt() {
-    ::metrics::counter!(metrics::PRODUCERS_REBUILT).increment(1);
-    tracing::info!("the end of a transaction may have been sent twice; making its producer anew");
+fn say(why: Spoilt) {
+    let text = match why {
+        Spoilt::SentTwice => {
+            ::metrics::counter!(metrics::PRODUCERS_REBUILT).increment(1);
+            "the end of a transaction may have been sent twice; making its producer anew"
+        }
+        Spoilt::Fenced => "a transactional producer was fenced off: another took its name",
+    };
+    tracing::info!("{text}");
 }

@@ -155,24 +155,21 @@ impl MembershipContext {
         // Before the assignment is answered the group cannot go on to another generation.
         let metadata = GroupMetadata::capture(consumer);
         consumer.assign(&TopicPartitionList::new())?;
-        if let Some(metadata) = metadata
-            && !shards.is_empty()
-        {
-            tracing::debug!(?shards, generation = metadata.generation(), "assigned");
+        if metadata.is_some() || shards.is_empty() {
+            let generation = metadata.as_ref().map(GroupMetadata::generation);
+            tracing::debug!(?shards, generation, "assigned");
             self.shared.assigned(shards, metadata);
         }
         Ok(())
     }
 
     fn revoked(&self, consumer: &BaseConsumer<Self>, shards: Vec<Shard>) -> KafkaResult<()> {
-        if !shards.is_empty() {
-            let lost = consumer.assignment_lost();
-            tracing::debug!(?shards, lost, "revoked");
-            if lost {
-                self.shared.lost(shards);
-            } else {
-                self.shared.revoke(shards, RELEASE_LIMIT);
-            }
+        let lost = consumer.assignment_lost();
+        tracing::debug!(?shards, lost, "revoked");
+        if lost {
+            self.shared.lost(shards);
+        } else {
+            self.shared.revoke(shards, RELEASE_LIMIT);
         }
         consumer.unassign()
     }

@@ -23,8 +23,15 @@ pub(crate) struct Copier {
     open: u32,
 }
 
+/// An input that makes a core stand still.
+pub(crate) const STILL: u32 = 1_000;
+/// An input that makes a core want to be made anew.
+pub(crate) const ANEW: u32 = 1_001;
+
 pub(crate) struct Copiers {
     pub(crate) opened: Rc<RefCell<Vec<(u16, u64)>>>,
+    /// What came while there was no core.
+    pub(crate) missed: Rc<RefCell<Vec<u32>>>,
 }
 
 impl Factory for Copiers {
@@ -51,6 +58,10 @@ impl Factory for Copiers {
     }
 
     fn close(&mut self, _: Shard, _: Copier) {}
+
+    fn handle_input(&mut self, _: Shard, input: u32) {
+        self.missed.borrow_mut().push(input);
+    }
 }
 
 impl Stage for Copier {
@@ -77,6 +88,9 @@ impl Stage for Copier {
     /// How many things are open now.
     fn handle_input(&mut self, open: u32, _: Now) {
         self.open = open;
+        if open == ANEW {
+            self.asks.push(Ask::Reopen);
+        }
     }
 
     fn handle_timeout(&mut self, _: Now) {}
@@ -112,7 +126,10 @@ impl Stage for Copier {
         };
         Turn {
             records: std::mem::take(&mut self.out),
-            positions: vec![(IN, position)],
+            positions: (self.open != STILL)
+                .then_some((IN, position))
+                .into_iter()
+                .collect(),
             after: std::mem::take(&mut self.after),
         }
     }
@@ -125,7 +142,11 @@ impl Stage for Copier {
         self.now.push("revoked".to_owned());
     }
 
+    fn stands_still(&self) -> Option<&str> {
+        (self.open == STILL).then_some("told to")
+    }
+
     fn is_idle(&self) -> bool {
-        self.open == 0
+        self.open == 0 || self.open == STILL
     }
 }

@@ -17,6 +17,9 @@ pub(crate) const ENDED: u8 = b'e';
 pub(crate) const REVOKED: u8 = b'i';
 pub(crate) const NEEDED: u8 = b'n';
 const SELF: &[u8] = b"!";
+/// How keys and values of this machine only are laid out. Raise it with every change of them: a store
+/// of another layout is built anew.
+const LAYOUT: u8 = 1;
 
 type Layer = BTreeMap<Bytes, Option<Bytes>>;
 
@@ -174,6 +177,14 @@ impl<S: Store> Overlay<S> {
         self.noted(done);
     }
 
+    /// Empties a store that cannot be trusted; `false` where even that fails.
+    pub(crate) fn discard(&mut self) -> bool {
+        self.gathering.clear();
+        self.committing.clear();
+        let store = self.store.as_mut();
+        store.is_some_and(|store| store.wipe().is_ok())
+    }
+
     pub(crate) fn broken(&self) -> Option<&StoreError> {
         self.broken.as_ref()
     }
@@ -200,7 +211,8 @@ impl<S: Store> Overlay<S> {
 
 impl StoreFacts {
     fn encode(self) -> Bytes {
-        let mut out = BytesMut::with_capacity(24);
+        let mut out = BytesMut::with_capacity(25);
+        out.put_u8(LAYOUT);
         out.put_u64(self.sequence);
         out.put_i64(self.offset);
         out.put_i64(self.written_at.0);
@@ -208,10 +220,11 @@ impl StoreFacts {
     }
 
     fn decode(bytes: &[u8]) -> Option<Self> {
-        let (sequence, rest) = bytes.split_first_chunk::<8>()?;
+        let (layout, rest) = bytes.split_first()?;
+        let (sequence, rest) = rest.split_first_chunk::<8>()?;
         let (offset, rest) = rest.split_first_chunk::<8>()?;
         let written_at = rest.first_chunk::<8>().filter(|_| rest.len() == 8)?;
-        Some(Self {
+        (*layout == LAYOUT).then_some(Self {
             sequence: u64::from_be_bytes(*sequence),
             offset: i64::from_be_bytes(*offset),
             written_at: Millis(i64::from_be_bytes(*written_at)),

@@ -62,6 +62,7 @@ impl<S: Store> PlannerCore<S> {
             shards: opening.shards,
             life: Life::Restoring(restoring),
             leaving: false,
+            rebuilt: matches!(plan, Plan::Rebuild { .. }),
             now: opening.now.wall,
             table,
             ring: Ring::new(config.instance_bytes, config.late_bytes),
@@ -82,6 +83,9 @@ impl<S: Store> PlannerCore<S> {
     }
 
     fn follow(&mut self, plan: Plan) {
+        if !matches!(self.life, Life::Restoring(_)) {
+            return;
+        }
         let from = match plan {
             Plan::Resume { from } => from,
             Plan::Rebuild { from, because } => {

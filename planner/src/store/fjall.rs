@@ -3,11 +3,12 @@
 //! Nothing is synced to disk: the operating system keeps what a killed process wrote, and what a
 //! machine loses in a power cut is read again from the changelog.
 
+use std::fs::File;
 use std::path::Path;
 
 use bytes::Bytes;
 use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError};
 use schemas::Shard;
 
 use super::{Pair, Store, StoreSource, Write};
@@ -32,21 +33,71 @@ pub struct FjallStore {
 }
 
 impl FjallStores {
-    /// Opens or makes the database under `directory`, with a block cache of `cache_bytes`.
+    /// Opens or makes the database under `directory`, with a block cache of `cache_bytes`. One that is
+    /// there and cannot be read is removed: it is a cache of the changelog.
     ///
     /// # Errors
     /// [`StoreError`] when the directory cannot be used.
     pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
-        let failed = |source: fjall::Error| StoreError::new("open", source);
-        std::fs::create_dir_all(directory).map_err(|error| StoreError::new("open", error))?;
-        let database = Database::builder(directory)
-            .cache_size(cache_bytes)
-            .max_cached_files(Some(256))
-            .worker_threads(1)
-            .open()
-            .map_err(failed)?;
+        let open = || {
+            Database::builder(directory)
+                .cache_size(cache_bytes)
+                .max_cached_files(Some(256))
+                .worker_threads(1)
+                .open()
+        };
+        let failed = |error: &dyn std::fmt::Display| StoreError::new("open", error);
+        std::fs::create_dir_all(directory).map_err(|error| failed(&error))?;
+        let database = match open() {
+            Err(error) if is_unreadable(&error) => {
+                tracing::warn!(
+                    directory = %directory.display(),
+                    %error,
+                    "the local tables cannot be read; they are removed, to be built anew from their \
+                     changelogs"
+                );
+                remove(directory).map_err(|error| failed(&error))?;
+                open()
+            }
+            opened => opened,
+        };
+        let database = database.map_err(|error| failed(&error))?;
         Ok(Self { database })
     }
+}
+
+/// Whether what is there is no database of this release, or damaged; not whether it is in use or the
+/// disk fails.
+fn is_unreadable(error: &fjall::Error) -> bool {
+    use std::io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    match error {
+        fjall::Error::Locked | fjall::Error::Poisoned => false,
+        // A file that is cut short or missing is damage; all else is the disk's trouble.
+        fjall::Error::Io(error) | fjall::Error::Storage(LsmError::Io(error)) => {
+            matches!(error.kind(), InvalidData | NotFound | UnexpectedEof)
+        }
+        _ => true,
+    }
+}
+
+/// Removes what a database consists of, and nothing else that may lie there.
+fn remove(directory: &Path) -> std::io::Result<()> {
+    // The version is looked at before the lock.
+    if let Ok(lock) = File::open(directory.join("lock")) {
+        lock.try_lock()?;
+    }
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str());
+        let journal = path.extension().is_some_and(|it| it == "jnl");
+        match name {
+            Some("keyspaces") => std::fs::remove_dir_all(&path)?,
+            Some("version" | "lock") => std::fs::remove_file(&path)?,
+            _ if journal => std::fs::remove_file(&path)?,
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl StoreSource for FjallStores {
@@ -140,6 +191,38 @@ mod tests {
 
     fn key(n: u32) -> Bytes {
         Bytes::copy_from_slice(&n.to_be_bytes())
+    }
+
+    #[test]
+    fn a_database_that_cannot_be_read_is_made_anew_and_one_in_use_is_not() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let open = || FjallStores::open(path, 1 << 20);
+        for damage in ["version", "keyspaces"] {
+            let mut stores = open().unwrap();
+            let mut store = stores.open(Shard(0)).unwrap();
+            store.apply(vec![(key(1), Some(key(2)))]).unwrap();
+            let in_use = open().err().unwrap();
+            assert!(in_use.to_string().contains("Locked"), "{in_use}");
+            assert_eq!(store.get(&key(1)), Ok(Some(key(2))));
+            drop((stores, store));
+            std::fs::write(path.join("notes"), b"somebody's").unwrap();
+            spoil(&path.join(damage));
+            let mut stores = open().unwrap();
+            let store = stores.open(Shard(0)).unwrap();
+            assert_eq!(store.get(&key(1)), Ok(None), "{damage}");
+            assert!(path.join("notes").exists());
+        }
+    }
+
+    /// Overwrites every file of a database there.
+    fn spoil(path: &Path) {
+        if path.is_file() {
+            return std::fs::write(path, b"FJL\x01 not what it was").unwrap();
+        }
+        for entry in std::fs::read_dir(path).unwrap() {
+            spoil(&entry.unwrap().path());
+        }
     }
 
     #[test]

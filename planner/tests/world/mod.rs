@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
-use planner::store::{MemoryStore, MemoryStores};
+use planner::store::{MemoryStore, MemoryStores, Store, StoreSource};
 use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
 use schemas::answer::{ListQuery, REQUEST_HEADER};
 use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
@@ -75,7 +75,7 @@ impl World {
         }
     }
 
-    fn clock(&self) -> Now {
+    pub(crate) fn clock(&self) -> Now {
         Now {
             wall: self.now,
             mono: u64::try_from(self.now.0).unwrap(),
@@ -165,6 +165,23 @@ impl World {
         self.factory.stores().lose(self.shard);
     }
 
+    /// Overwrites the value of every key of the local table that begins with `prefix`; the core is
+    /// dropped before. Tells how many there were.
+    pub(crate) fn spoil(&mut self, prefix: u8, with: &'static [u8]) -> usize {
+        self.crash();
+        let mut store = self.factory.stores().open(self.shard).unwrap();
+        let rows = store.scan(&[prefix], &[prefix + 1], usize::MAX).unwrap();
+        let value = Some(Bytes::from_static(with));
+        let spoilt: Vec<_> = rows
+            .into_iter()
+            .map(|(key, _)| (key, value.clone()))
+            .collect();
+        let count = spoilt.len();
+        store.apply(spoilt).unwrap();
+        self.factory.stores().close(self.shard, store);
+        count
+    }
+
     /// Lets everything happen that can without time passing.
     pub(crate) fn pump(&mut self) {
         for _ in 0..100_000 {
@@ -208,12 +225,10 @@ impl World {
             self.answer_asks();
         }
         let core = self.core.as_mut().unwrap();
-        while let Some(effect) = core.poll_effect() {
-            match effect {
-                Effect::Broken { reason } => self.broken = Some(reason),
-                other => panic!("nobody asked: {other:?}"),
-            }
+        if let Some(effect) = core.poll_effect() {
+            panic!("nobody asked: {effect:?}");
         }
+        self.broken = core.stands_still().map(str::to_owned);
         if core.poll_timeout().is_some_and(|at| at <= now.wall) {
             core.handle_timeout(now);
         }
@@ -237,6 +252,10 @@ impl World {
                     self.core.as_mut().unwrap().handle_end(topic, end, now);
                 }
                 Ask::SendOutside(record) => self.outside.push(record),
+                Ask::Reopen => {
+                    self.crash();
+                    self.core();
+                }
             }
         }
         busy

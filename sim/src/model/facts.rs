@@ -1,6 +1,7 @@
 //! The facts that the log shows to readers of committed records.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use archive::Row;
 use pipeline::{Record, TopicPartition};
@@ -58,10 +59,11 @@ pub(super) enum Final {
 }
 
 impl Facts {
-    pub(super) fn read(world: &World) -> Self {
+    pub(super) fn read(world: &mut World) -> Self {
         let mut facts = Self::default();
-        for shard in world.plan.shards.all() {
-            let read = |topic| world.records(TopicPartition::new(topic, shard), 0);
+        let plan = Arc::clone(&world.plan);
+        for shard in plan.shards.all() {
+            let mut read = |topic| world.all_records(TopicPartition::new(topic, shard));
             for record in Slot::all().flat_map(|slot| read(Topic::Bucket(slot))) {
                 facts.take_bucket(&record);
             }
@@ -72,7 +74,7 @@ impl Facts {
                 facts.take_fire(&record);
             }
             for record in read(Topic::Outcomes) {
-                let at = record.appended.since(world.plan.base);
+                let at = record.appended.since(plan.base);
                 facts.take_outcome(&record, at);
             }
         }

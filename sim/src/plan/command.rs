@@ -15,6 +15,8 @@ pub enum Lane {
     First,
     /// `registrations.bulk`.
     Bulk,
+    /// The further intake that is bound to the task's tenant.
+    Intake,
 }
 
 /// One command, sent.

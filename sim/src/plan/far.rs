@@ -55,6 +55,7 @@ impl Plan {
             tasks,
             sendings,
             faults: Vec::new(),
+            keep_ms: 0,
             bug: None,
         }
     }

@@ -70,10 +70,6 @@ impl World {
                 self.schedule(at, Happening::Write(writing));
             }
             Asked::Answer(request, answer) => self.answered(request, answer),
-            Asked::Broken(reason) => self
-                .history
-                .alarms
-                .push(format!("a planner is broken: {reason}")),
         }
     }
 

@@ -98,6 +98,8 @@ impl World {
         for (role, topic) in [
             (Role::Planner, Topic::Registrations),
             (Role::Planner, Topic::RegistrationsBulk),
+            (Role::Planner, Topic::Intake(0)),
+            (Role::Planner, Topic::Intake(1)),
             (Role::Planner, Topic::Forwards),
             (Role::Planner, Topic::Outcomes),
             (Role::Archive, Topic::Outcomes),

@@ -1,9 +1,11 @@
 //! How faults befall workers.
 
+use std::sync::PoisonError;
+
 use rand::Rng;
 use schemas::{Role, Shard};
 
-use super::{Happening, World};
+use super::{Being, Happening, World};
 use crate::history::Disturbed;
 use crate::plan::Fault;
 
@@ -140,5 +142,27 @@ impl World {
         self.trace
             .line(format_args!("{} leaves", self.workers[worker].actor.name()));
         self.kill(worker, down_ms, None);
+    }
+
+    /// Commits that fail rebuild a worker's cores without a word. Dispatchers' remember what they
+    /// called.
+    pub(super) fn note_doubts(&mut self, now: u64) {
+        let doubts =
+            std::mem::take(&mut *self.doubts.lock().unwrap_or_else(PoisonError::into_inner));
+        let forgetful = |(role, _): &(Role, String)| *role != Role::Dispatcher;
+        for (role, name) in doubts.into_iter().filter(forgetful) {
+            let of = |being: &Being| being.actor.role() == role && being.actor.name() == name;
+            for (worker, _) in self
+                .workers
+                .iter()
+                .enumerate()
+                .filter(|(_, being)| of(being))
+            {
+                // Drawn at the beginning; told seconds later at most.
+                for at in [now, now + 10_000] {
+                    self.history.disturbed.push(Disturbed { at, worker });
+                }
+            }
+        }
     }
 }

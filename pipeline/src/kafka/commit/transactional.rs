@@ -39,8 +39,17 @@ pub(super) struct Transactional {
     /// As `logs`; those written to so far.
     topics: BTreeMap<Topic, ProducerTopic>,
     producer: Polled<TransactionalContext>,
-    /// It may have an EndTxn on its way; never begin with it again.
-    suspect: bool,
+    /// Why never to begin with it again.
+    spoilt: Option<Spoilt>,
+}
+
+/// Why a producer must be made anew before the next turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spoilt {
+    /// It may have an EndTxn on its way.
+    SentTwice,
+    /// The brokers refuse it for good, and took nothing of what it sent: another has its place.
+    Fenced,
 }
 
 impl Transactional {
@@ -61,7 +70,7 @@ impl Transactional {
             logs,
             topics: BTreeMap::new(),
             producer,
-            suspect: false,
+            spoilt: None,
         };
         // Without a connection the transactional id would be asked for again only after half a second.
         // Twice: the first answer names the brokers, and then the connection that brought it is closed.
@@ -90,9 +99,9 @@ impl Transactional {
         Ok(started)
     }
 
-    /// Whether it may have an EndTxn on its way.
-    pub(super) fn is_suspect(&self) -> bool {
-        self.suspect
+    /// Why it must be made anew, if it must.
+    pub(super) fn spoilt(&self) -> Option<Spoilt> {
+        self.spoilt
     }
 
     /// Writes what it logged while idle into our own log.
@@ -130,8 +139,11 @@ impl Transactional {
         let client = self.producer.client().native_client();
         let result = ffi::commit_transaction(client, millis(limit));
         let answers = self.drain_logs();
-        if result.is_err() || !answers.is_one_success() || begun.elapsed() > SLOW {
-            self.suspect = true;
+        let fenced = result.as_ref().is_err_and(|error| is_fenced(error.code));
+        if fenced && answers.count <= 1 {
+            self.spoilt = Some(Spoilt::Fenced);
+        } else if result.is_err() || !answers.is_one_success() || begun.elapsed() > SLOW {
+            self.spoilt = Some(Spoilt::SentTwice);
         }
         result.map_err(|error| self.refused("committing", &error))
     }
@@ -169,7 +181,7 @@ impl Transactional {
 
     /// Ends the open transaction without effect; if that does not work soon, its successor will do it.
     pub(super) fn abort(&mut self) {
-        if self.suspect {
+        if self.spoilt.is_some() {
             return;
         }
         self.drain_logs();
@@ -181,8 +193,14 @@ impl Transactional {
         if let Err(error) = &result {
             tracing::debug!(%error, "a turn could not be aborted; its producer is made anew");
         }
-        if result.is_err() || !clean || begun.elapsed() > SLOW {
-            self.suspect = true;
+        let code = result
+            .as_ref()
+            .err()
+            .and_then(KafkaError::rdkafka_error_code);
+        if code.is_some_and(is_fenced) && answers.count <= 1 {
+            self.spoilt = Some(Spoilt::Fenced);
+        } else if result.is_err() || !clean || begun.elapsed() > SLOW {
+            self.spoilt = Some(Spoilt::SentTwice);
         }
     }
 
@@ -234,7 +252,7 @@ impl Transactional {
         };
         match failure::advice(code) {
             Some(advice) => LogError::Config(format!("{doing}: {text} ({advice})")),
-            None if matches!(code, Code::Fenced | Code::FencedInstanceId) => {
+            None if is_fenced(code) => {
                 LogError::Fatal(format!("{doing}: {text} ({})", failure::TAKEN_OVER))
             }
             None => LogError::Aborted(format!("{doing}: {text}")),
@@ -293,6 +311,11 @@ impl ProducerContext for TransactionalContext {
             *self.lost.lock().unwrap_or_else(PoisonError::into_inner) = Some((code, what));
         }
     }
+}
+
+/// Whether a successor under the same name began.
+fn is_fenced(code: Code) -> bool {
+    matches!(code, Code::Fenced | Code::FencedInstanceId)
 }
 
 fn millis(limit: Duration) -> i32 {

@@ -78,6 +78,11 @@ impl<S: Store> Table<S> {
         self.sequence = self.sequence.max(sequence);
     }
 
+    /// Empties a store that cannot be trusted; `false` where even that fails.
+    pub(crate) fn discard(&mut self) -> bool {
+        self.rows.discard()
+    }
+
     /// Forgets the store: all is to be read again.
     pub(crate) fn wipe(&mut self) {
         self.rows.wipe();

@@ -67,14 +67,14 @@ fn a_commit_that_was_sent_twice_is_seen_in_the_log_lines_before_it_returns() {
         let mut producer = world.open();
         for clean in 0..3 {
             producer.end(LIMIT).unwrap();
-            assert!(!producer.suspect, "commit {clean} was sent once");
+            assert_eq!(producer.spoilt, None, "commit {clean} was sent once");
             world.begin(&mut producer);
         }
         world
             .cluster
             .request_errors(RDKafkaApiKey::EndTxn, &[answer]);
         producer.end(LIMIT).unwrap();
-        assert!(producer.suspect, "{answer:?}");
+        assert_eq!(producer.spoilt, Some(Spoilt::SentTwice), "{answer:?}");
     }
 }
 
@@ -84,7 +84,7 @@ fn an_abort_that_was_sent_twice_is_seen_too() {
     let mut producer = world.open();
     producer.producer.flush(LIMIT).unwrap();
     producer.abort();
-    assert!(!producer.suspect);
+    assert_eq!(producer.spoilt, None);
     world.begin(&mut producer);
     producer.producer.flush(LIMIT).unwrap();
     let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS;
@@ -92,11 +92,11 @@ fn an_abort_that_was_sent_twice_is_seen_too() {
         .cluster
         .request_errors(RDKafkaApiKey::EndTxn, &[error]);
     producer.abort();
-    assert!(producer.suspect);
+    assert_eq!(producer.spoilt, Some(Spoilt::SentTwice));
 }
 
 #[test]
-fn a_commit_that_is_refused_leaves_its_producer_suspect() {
+fn a_commit_of_a_producer_that_was_fenced_is_not_taken_for_one_sent_twice() {
     let world = World::new();
     let mut producer = world.open();
     let error = RDKafkaRespErr::RD_KAFKA_RESP_ERR_PRODUCER_FENCED;
@@ -105,5 +105,5 @@ fn a_commit_that_is_refused_leaves_its_producer_suspect() {
         .request_errors(RDKafkaApiKey::EndTxn, &[error]);
     let refused = producer.end(LIMIT);
     assert!(matches!(refused, Err(LogError::Fatal(_))), "{refused:?}");
-    assert!(producer.suspect);
+    assert_eq!(producer.spoilt, Some(Spoilt::Fenced), "sent once");
 }
