@@ -53,7 +53,7 @@ impl Frontier {
     }
 
     /// Whether the record at `offset` will be read and is to be done then.
-    pub(crate) fn awaits(&self, offset: i64) -> bool {
+    pub(crate) fn will_take(&self, offset: i64) -> bool {
         offset >= self.seen && (offset >= self.resume || self.unread.contains(&offset))
     }
 

@@ -59,7 +59,7 @@ impl Lane {
         mut past: BTreeMap<i64, PastCall>,
     ) -> Self {
         let frontier = Frontier::new(committed, start);
-        past.retain(|offset, _| frontier.awaits(*offset));
+        past.retain(|offset, _| frontier.will_take(*offset));
         Self {
             place: Place(of),
             frontier,

@@ -325,7 +325,6 @@ impl World {
     /// Drops the core with all that was not committed and opens its successor in the same process;
     /// in between there is none, and the factory takes `inputs`.
     pub(crate) fn rebuild(&mut self, inputs: Vec<Input>) {
-        self.reads.clear();
         let nobody =
             DispatcherFactory::new(Config::default(), 0).open(opening(&BTreeMap::new(), 0));
         let before = std::mem::replace(&mut self.core, nobody);
@@ -333,8 +332,7 @@ impl World {
         for input in inputs {
             self.factory.handle_input(SHARD, input);
         }
-        self.core = self.factory.open(opening(&self.committed, self.mono));
-        self.settle();
+        self.crash();
     }
 
     fn settle(&mut self) {
