@@ -322,13 +322,12 @@ impl World {
         self.settle();
     }
 
-    /// Drops the core with all that was not committed and opens its successor in the same process;
-    /// in between there is none, and the factory takes `inputs`.
+    /// As [`World::crash`], in one process; between the cores the factory takes `inputs`.
     pub(crate) fn rebuild(&mut self, inputs: Vec<Input>) {
         let nobody =
             DispatcherFactory::new(Config::default(), 0).open(opening(&BTreeMap::new(), 0));
-        let before = std::mem::replace(&mut self.core, nobody);
-        self.factory.close(SHARD, before);
+        self.factory
+            .close(SHARD, std::mem::replace(&mut self.core, nobody));
         for input in inputs {
             self.factory.handle_input(SHARD, input);
         }
