@@ -291,10 +291,8 @@ impl World {
     /// Cuts a turn and commits it; the core is not told.
     pub(crate) fn turn_in_doubt(&mut self) {
         let turn = self.core.take_turn(self.now());
-        assert_eq!(
-            turn.positions.first().map(|(topic, _)| *topic),
-            Some(NORMAL)
-        );
+        let first = turn.positions.first();
+        assert_eq!(first.map(|(topic, _)| *topic), Some(NORMAL));
         for record in turn.records {
             let value = record.value.expect("a value");
             assert_eq!(record.to.shard, SHARD);
