@@ -14,8 +14,10 @@ pub struct Firing {
     pub task: TaskKey,
     /// Of that version.
     pub version: u64,
-    /// Which occurrence, from 1.
+    /// Which occurrence, from 1; of several that were left out, the first.
     pub occurrence: u64,
+    /// How many occurrences this tells of: more than one only where they were left out.
+    pub occurrences: u64,
     /// Which planting was the last; 0 where it ended in the index.
     pub leg: u32,
     /// Which attempt was the last, from 1; 0 where none was to be made.
@@ -203,6 +205,7 @@ where
         },
         version: u64::try_from(number("version")?).unwrap_or(0),
         occurrence: u64::try_from(number("occurrence")?).unwrap_or(0),
+        occurrences: u64::try_from(number("occurrences")?).unwrap_or(1),
         leg: u32::try_from(number("leg")?).unwrap_or(0),
         attempt: u32::try_from(number("attempt")?).unwrap_or(0),
         state: row.try_get("state")?,

@@ -1,7 +1,9 @@
 //! One outcome as a row.
 
 use bytes::Bytes;
-use schemas::outcome::{Decision, End, Ended, OutcomeRecord, Recalled, Taken, Unplanted};
+use schemas::outcome::{
+    Decision, End, Ended, Missed, MissedWhy, OutcomeRecord, Recalled, Taken, Unplanted,
+};
 use schemas::outcome::{Phases, UnplantedEnd};
 use schemas::{DecodeError, FireId, Millis, TaskKey, Work};
 
@@ -23,7 +25,9 @@ pub enum State {
     Expired,
     /// Taken back before a call began.
     Cancelled,
-    /// A step of a flow that was not taken.
+    /// Too late to be looked after, and left out by the misfire policy.
+    Missed,
+    /// The firing before went on and the overlap policy left it out, or a step of a flow was not taken.
     Skipped,
 }
 
@@ -39,15 +43,17 @@ pub struct Row {
     pub leg: u32,
     /// Of that version.
     pub version: u64,
-    /// Which occurrence, from 1.
+    /// Which occurrence, from 1; of several that were left out, the first.
     pub occurrence: u64,
+    /// How many occurrences this tells of: more than one only where they were left out.
+    pub occurrences: u64,
     /// Which attempt, from 1; 0 where no call was to be made.
     pub attempt: u32,
     /// How it ended.
     pub state: State,
     /// When the schedule wanted it.
     pub due: Millis,
-    /// When this leg was due.
+    /// When this leg was due; of several occurrences, the last.
     pub leg_due: Millis,
     /// Registration appended.
     pub registered_at: Millis,
@@ -78,6 +84,7 @@ impl State {
             Self::Dead => "dead",
             Self::Expired => "expired",
             Self::Cancelled => "cancelled",
+            Self::Missed => "missed",
             Self::Skipped => "skipped",
         }
     }
@@ -116,6 +123,7 @@ impl Row {
             }
             OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) => None,
             OutcomeRecord::Unplanted(unplanted) => Some(Self::unplanted(unplanted)),
+            OutcomeRecord::Missed(missed) => Some(Self::missed(missed)),
         })
     }
 
@@ -146,6 +154,7 @@ impl Row {
             leg: ended.leg,
             version: ended.version,
             occurrence: ended.occurrence,
+            occurrences: 1,
             attempt: ended.attempt,
             state,
             due,
@@ -200,6 +209,7 @@ impl Row {
             leg,
             version: work.version,
             occurrence: work.occurrence,
+            occurrences: 1,
             attempt: work.attempt,
             state,
             due: work.due,
@@ -222,6 +232,7 @@ impl Row {
             leg: 0,
             version: unplanted.version,
             occurrence: unplanted.occurrence,
+            occurrences: 1,
             attempt: 0,
             state: match unplanted.end {
                 UnplantedEnd::Cancelled => State::Cancelled,
@@ -239,6 +250,32 @@ impl Row {
             ended_at: unplanted.at,
             status: None,
             error: unplanted.reason,
+        }
+    }
+    fn missed(missed: Missed) -> Self {
+        let occurrences = missed.count();
+        Self {
+            task: missed.task,
+            fire_id: missed.fire_id,
+            leg: 0,
+            version: missed.version,
+            occurrence: missed.first,
+            occurrences,
+            attempt: 0,
+            state: match missed.why {
+                MissedWhy::Late => State::Missed,
+                MissedWhy::Overlap => State::Skipped,
+            },
+            due: missed.from,
+            leg_due: missed.to,
+            registered_at: missed.registered_at,
+            planted_at: None,
+            triggered_at: None,
+            received_at: None,
+            began_at: None,
+            ended_at: missed.at,
+            status: None,
+            error: Some(missed.why.reason().to_owned()),
         }
     }
 }

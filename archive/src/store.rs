@@ -34,7 +34,7 @@ const ERROR_MAX: usize = 2_000;
 
 const FIRING_COLUMNS: &str = "fire_id, day, tenant, task, version, occurrence, state, attempt, due, \
      leg_due, registered_at, planted_at, triggered_at, received_at, began_at, ended_at, status, error, \
-     leg";
+     leg, occurrences";
 const ATTEMPT_COLUMNS: &str =
     "fire_id, day, leg, attempt, state, leg_due, began_at, ended_at, status, error";
 /// MySQL's way to say that the row is there already; `INSERT IGNORE` would let bad values pass too.
@@ -255,6 +255,7 @@ where
         .bind(row.status.map(i64::from))
         .bind(short(row.error.as_deref()))
         .bind(i64::from(row.leg))
+        .bind(signed(row.occurrences))
 }
 
 fn bind_attempt<'a, DB>(

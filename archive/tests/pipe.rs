@@ -46,6 +46,7 @@ fn outcome(n: u64, leg: u32) -> OutcomeRecord {
         task,
         version: 1,
         occurrence: 1,
+        part: None,
         leg,
         attempt: leg,
         end: if leg == 1 { again } else { End::Success },

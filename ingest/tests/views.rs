@@ -22,6 +22,7 @@ fn view(id: &str, state: TaskState) -> TaskView {
         waits_for: Vec::new(),
         reason: None,
         firings: Vec::new(),
+        occurrences: None,
     }
 }
 

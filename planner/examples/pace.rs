@@ -95,6 +95,7 @@ fn success(placement: &Placement, body: &Bytes, now: Millis) -> Bytes {
         task: work.task,
         version: work.version,
         occurrence: work.occurrence,
+        part: work.part,
         fire_id: placement.fire_id,
         leg: placement.leg,
         attempt: work.attempt,

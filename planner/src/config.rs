@@ -42,6 +42,8 @@ pub struct PlannerConfig {
     /// A local table that was not written for longer than this is not trusted, ms: the changelog may
     /// have dropped tombstones it never saw. Half of the topic's `delete.retention.ms`.
     pub store_max_age_ms: u64,
+    /// Late firings of recurring tasks that are released in one second, per shard.
+    pub late_per_second: u32,
     /// Rows that one list looks at.
     pub list_rows: usize,
 }
@@ -63,6 +65,7 @@ impl Default for PlannerConfig {
             instance_bytes: 32 << 20,
             late_bytes: 24 << 20,
             store_max_age_ms: 84 * 3_600_000,
+            late_per_second: 1_000,
             list_rows: 1_000,
         }
     }
@@ -90,6 +93,12 @@ impl PlannerConfig {
             problems.push(format!(
                 "a turn takes {} commands; it must take at least 16",
                 self.turn_commands
+            ));
+        }
+        if self.late_per_second == 0 || self.late_per_second > 1_000_000 {
+            problems.push(format!(
+                "{} late firings are released a second; it must be from 1 to 1000000",
+                self.late_per_second
             ));
         }
         if self.intakes.len() > usize::from(u16::MAX) {

@@ -17,6 +17,7 @@ mod revoke;
 mod ring;
 mod seal;
 mod still;
+pub(crate) mod series;
 mod tally;
 
 use std::collections::VecDeque;
@@ -36,7 +37,10 @@ use lanes::Lanes;
 use plant::Cursor;
 use restoring::Restoring;
 use ring::Ring;
+use series::{Looking, Pacer};
 use tally::Tally;
+
+pub(crate) use command::due_of;
 
 /// One shard of the planner.
 pub struct PlannerCore<S> {
@@ -52,6 +56,8 @@ pub struct PlannerCore<S> {
     table: Table<S>,
     ring: Ring,
     cursor: Cursor,
+    looking: Looking,
+    pacer: Pacer,
     forgetting: Forgetting,
     following: Following,
     lanes: Lanes,
@@ -146,6 +152,7 @@ impl<S: Store> PlannerCore<S> {
     /// What may be put off is done when a turn is cut.
     fn work(&mut self) {
         self.tell_waiting();
+        self.look_round();
         self.plant();
         self.seal();
         self.forget();
@@ -187,6 +194,7 @@ impl<S: Store> Stage for PlannerCore<S> {
         }
         let wakes = [
             self.cursor.wake_at(&self.config),
+            self.looking.wake_at(&self.config),
             self.ring.next_end(),
             self.forgetting.wake_at(&self.config),
         ];
@@ -239,6 +247,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.lanes.is_full()
                 || self.following.has_work()
                 || come(self.cursor.wake_at(&self.config))
+                || come(self.looking.wake_at(&self.config))
                 || come(self.ring.next_end())
                 || come(self.forgetting.wake_at(&self.config))
         };
@@ -259,6 +268,9 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.table.set_ring(slot, &row);
         }
         self.tally.tell();
+        if let Some(pace) = self.pacer.take_dirty() {
+            self.table.set_pace(pace);
+        }
         let mut outbox = std::mem::take(&mut self.outbox);
         outbox.records.extend(self.table.cut(self.shard));
         Turn {

@@ -27,8 +27,8 @@
 //! revoke follows the placement, and the outcome decides. See `core/command.rs`, then
 //! `core/revoke.rs` and `core/outcome.rs`.
 //!
-//! Tasks here fire once. Recurring schedules stand in the same order by their next due time, and
-//! belong between `core/outcome.rs` (an occurrence ended) and `core/plant.rs`.
+//! A recurring task stands in an order of its own, by the time its next occurrence is to be looked at;
+//! each occurrence becomes a firing that goes the way of a task that fires once. See `core/series.rs`.
 //!
 //! Start at [`PlannerCore`] (`core.rs`): it routes to the organs in `core/`.
 

@@ -12,6 +12,12 @@ pub const REVOKES: &str = "tidewheel_planner_revokes_total";
 pub const SEALS: &str = "tidewheel_planner_seals_total";
 /// Counter by `outcome`: outcomes that met their live firing.
 pub const OUTCOMES: &str = "tidewheel_planner_outcomes_total";
+/// Counter: firings of recurring tasks, manual ones included.
+pub const OCCURRENCES: &str = "tidewheel_planner_occurrences_total";
+/// Counter: occurrences left out because they were too late.
+pub const MISSED: &str = "tidewheel_planner_missed_total";
+/// Counter: occurrences left out because the firing before went on.
+pub const SKIPPED: &str = "tidewheel_planner_skipped_total";
 /// Counter: outcomes of firings that are no longer live.
 pub const STALE_OUTCOMES: &str = "tidewheel_planner_stale_outcomes_total";
 /// Counter: records passed on to their home shard.

@@ -1,17 +1,23 @@
 //! A row as people see it.
 
-use schemas::answer::{FiringView, ListQuery, WaitView};
-use schemas::index::{Ending, NeedState, Phase, StepRow, TaskRow};
+use schemas::answer::{FiringView, ListQuery, OccurrencesView, WaitView};
+use schemas::index::{Ending, NeedState, Phase, Series, StepRow, TaskRow};
 use schemas::registration::{needs_json, schedule_json};
 use schemas::{Definition, TaskKey, TaskState, TaskView, Topic};
 
+use crate::core::due_of;
+use crate::core::series::buffered;
+
 /// Where a task stands, in users' words.
 pub(crate) fn state_of(row: &TaskRow) -> TaskState {
+    let live = row.series.as_ref().is_some_and(|series| series.live > 0);
     let failed = row.firing.attempt > 1;
     match row.phase {
         Phase::Planted { began: true, .. } => TaskState::Running,
         Phase::Waiting | Phase::Planted { .. } if failed => TaskState::Failed,
-        Phase::Waiting => TaskState::Pending,
+        Phase::Waiting if live => TaskState::Scheduled,
+        Phase::Busy if live => TaskState::Running,
+        Phase::Waiting | Phase::Busy => TaskState::Pending,
         Phase::Planted { .. } => TaskState::Scheduled,
         Phase::Held => TaskState::Held,
         Phase::Paused => TaskState::Paused,
@@ -31,7 +37,7 @@ fn ended(how: Ending) -> TaskState {
 
 /// Whether a task is on a list.
 pub(crate) fn matches(query: &ListQuery, row: &TaskRow, definition: &Definition) -> bool {
-    let due = row.firing.leg_due;
+    let due = due_of(row);
     query.state.is_none_or(|state| state == state_of(row))
         && query.due_from.is_none_or(|from| from <= due)
         && query.due_to.is_none_or(|to| due < to)
@@ -41,32 +47,17 @@ pub(crate) fn matches(query: &ListQuery, row: &TaskRow, definition: &Definition)
             .is_none_or(|tag| definition.tags.contains(tag))
 }
 
-/// All there is to show of a task.
-pub(crate) fn view(key: &TaskKey, row: &TaskRow, definition: &Definition) -> TaskView {
-    let state = state_of(row);
-    let mut firings: Vec<FiringView> = row
-        .past
-        .iter()
-        .map(|past| FiringView {
-            fire_id: past.fire_id,
-            due: past.due,
-            occurrence: past.occurrence,
-            state: past.ended.map_or(TaskState::Failed, ended),
-            attempts: past.attempts.clone(),
-            phases: past.phases,
-        })
-        .collect();
-    match firings.last_mut() {
-        Some(last) if last.fire_id == row.firing.fire_id => last.state = state,
-        _ => firings.push(FiringView {
-            fire_id: row.firing.fire_id,
-            due: row.firing.due,
-            occurrence: row.firing.occurrence,
-            state,
-            attempts: Vec::new(),
-            phases: None,
-        }),
-    }
+/// All there is to show of a task. `live`: the rows of its firings, where it recurs.
+pub(crate) fn view(
+    key: &TaskKey,
+    row: &TaskRow,
+    live: &[TaskRow],
+    definition: &Definition,
+) -> TaskView {
+    let firings = match &row.series {
+        Some(_) => past(row).chain(live.iter().map(current)).collect(),
+        None => firings(row),
+    };
     let slot = match row.phase {
         Phase::Planted { instance, .. } => Some(Topic::Bucket(instance.slot()).name()),
         _ => None,
@@ -79,8 +70,8 @@ pub(crate) fn view(key: &TaskKey, row: &TaskRow, definition: &Definition) -> Tas
         tenant: key.tenant.clone(),
         id: key.id.clone(),
         version: row.version,
-        state,
-        due: row.firing.leg_due,
+        state: state_of(row),
+        due: due_of(row),
         slot,
         schedule: schedule_json(&definition.schedule),
         call,
@@ -93,6 +84,59 @@ pub(crate) fn view(key: &TaskKey, row: &TaskRow, definition: &Definition) -> Tas
             _ => None,
         },
         firings,
+        occurrences: row.series.as_deref().map(|series| occurrences(row, series)),
+    }
+}
+
+fn past(row: &TaskRow) -> impl Iterator<Item = FiringView> {
+    row.past.iter().map(|past| FiringView {
+        fire_id: past.fire_id,
+        due: past.due,
+        occurrence: past.occurrence,
+        state: past.ended.map_or(TaskState::Failed, ended),
+        attempts: past.attempts.clone(),
+        phases: past.phases,
+    })
+}
+
+/// Those that are past and the one that is next, under way, or was last.
+fn firings(row: &TaskRow) -> Vec<FiringView> {
+    let mut firings: Vec<FiringView> = past(row).collect();
+    match firings.last_mut() {
+        Some(last) if last.fire_id == row.firing.fire_id => last.state = state_of(row),
+        _ => firings.push(bare(row)),
+    }
+    firings
+}
+
+/// A live firing of a recurring task.
+fn current(row: &TaskRow) -> FiringView {
+    let mut view = past(row).next().unwrap_or_else(|| bare(row));
+    view.state = state_of(row);
+    view
+}
+
+fn bare(row: &TaskRow) -> FiringView {
+    FiringView {
+        fire_id: row.firing.fire_id,
+        due: row.firing.due,
+        occurrence: row.firing.occurrence,
+        state: state_of(row),
+        attempts: Vec::new(),
+        phases: None,
+    }
+}
+
+fn occurrences(row: &TaskRow, series: &Series) -> OccurrencesView {
+    let known = row.phase != Phase::Busy && !series.over;
+    OccurrencesView {
+        next: known.then_some(row.firing.occurrence),
+        ended: series.tally.ended,
+        skipped: series.tally.skipped,
+        missed: series.tally.missed,
+        taken: series.tally.taken,
+        buffered: buffered(series),
+        live: series.live,
     }
 }
 

@@ -132,8 +132,31 @@ pub struct TaskView {
     /// Why a step was skipped, or given up without a call.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
-    /// The last firings, oldest first.
+    /// The last firings, oldest first; of a recurring task those that ended, then those that are live.
     pub firings: Vec<FiringView>,
+    /// Of a recurring task: what became of its occurrences.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub occurrences: Option<OccurrencesView>,
+}
+
+/// What became of the occurrences of a recurring task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OccurrencesView {
+    /// The number of the next one; the task's `due` is its due time. `None` where none follows, or
+    /// none is known before a firing ends.
+    pub next: Option<u64>,
+    /// Fired, and over.
+    pub ended: u64,
+    /// Left out by the overlap policy.
+    pub skipped: u64,
+    /// Left out because they were too late.
+    pub missed: u64,
+    /// Taken back by a command before their call began.
+    pub taken: u64,
+    /// Wait for the firing before to end.
+    pub buffered: u64,
+    /// Planted, called, or to be tried again; manual runs included.
+    pub live: u32,
 }
 
 /// One need in a [`TaskView`] that is not met.

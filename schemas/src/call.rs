@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, DecodeError, Kind};
 use crate::flow::Needs;
-use crate::id::TaskKey;
-use crate::schedule::Schedule;
+use crate::id::{FiringPart, TaskKey};
+use crate::schedule::{Misfire, Overlap, Schedule};
 use crate::time::Millis;
 
 /// Which lane a fire takes.
@@ -105,6 +105,10 @@ pub struct Definition {
     pub expires_after_ms: Option<u64>,
     /// What must have happened before.
     pub needs: Option<Needs>,
+    /// Of a recurring task: what becomes of occurrences that are too late.
+    pub misfire: Misfire,
+    /// Of a recurring task: what becomes of an occurrence while the firing before goes on.
+    pub overlap: Overlap,
 }
 
 /// What a firing carries from the planner to the dispatcher; the trigger never opens it. Its payload
@@ -117,6 +121,8 @@ pub struct Work {
     pub version: u64,
     /// Which occurrence, from 1.
     pub occurrence: u64,
+    /// Which of its task's firings, where the task has many.
+    pub part: Option<FiringPart>,
     /// Which attempt this leg would make, from 1. A deferral keeps it, a retry raises it.
     pub attempt: u32,
     /// The due time the schedule gave; a retry's leg is due later than this.

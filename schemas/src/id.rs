@@ -63,6 +63,40 @@ pub struct FiringName {
     pub manual: u64,
 }
 
+/// Which of a task's firings, where it has many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct FiringPart {
+    /// Which occurrence of the schedule, from 1; of a manual run the one that was next.
+    pub occurrence: u64,
+    /// Part of a sharded broadcast, from 0; 0 where there is none.
+    pub part: u32,
+    /// 0 for what the schedule asked; n for the n-th manual run.
+    pub manual: u64,
+}
+
+impl FiringPart {
+    /// What the schedule asked for, not in parts.
+    #[must_use]
+    pub fn occurrence(occurrence: u64) -> Self {
+        Self {
+            occurrence,
+            part: 0,
+            manual: 0,
+        }
+    }
+
+    /// The firing's full name, planned by that version.
+    #[must_use]
+    pub fn named(self, version: u64) -> FiringName {
+        FiringName {
+            version,
+            occurrence: self.occurrence,
+            part: self.part,
+            manual: self.manual,
+        }
+    }
+}
+
 impl TenantId {
     /// Takes a name that follows the rule of the type.
     ///

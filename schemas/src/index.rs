@@ -14,10 +14,14 @@
 //! | `r` slot | [`RingRow`] |
 //! | `f` topic 0 partition | [`Forwarded`] |
 //! | `q` number | [`Follow`]: a step ended, and not all that wait for it were told |
+//! | `k` tenant 0 id 0 part | [`TaskRow`]: one of a recurring task's live firings, with its own definition behind it if it has one |
+//! | `d` tenant 0 id 0 version | a definition of a recurring task: of its last version, and of earlier ones that a live firing still uses |
+//! | `w` | [`Pace`] |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
 mod definition;
 mod key;
+mod series;
 mod task;
 
 use bytes::Bytes;
@@ -25,7 +29,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use self::definition::{content_of, decode_definition, encode_definition};
-pub use self::key::{TableKey, named, parse_name, put_name};
+pub use self::key::{TableKey, named, named_part, parse_name, parse_name_part, put_name, put_part};
+pub use self::series::{Buffer, Lapse, Older, Series, Span, Tally};
 pub use self::task::{
     Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
     TaskRow, Wish,
@@ -100,6 +105,13 @@ pub struct Follow {
     pub told: Option<String>,
 }
 
+/// How far late firings of recurring tasks are spread, so that they are released at a pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pace {
+    /// The next one is released at this time or later: microseconds since the epoch.
+    pub next_us: i64,
+}
+
 /// Says nothing but its own sequence number. Written in every turn that removes rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {}
@@ -130,6 +142,7 @@ enum Tag {
     Forwarded = 5,
     Meta = 6,
     Follow = 7,
+    Pace = 8,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {
@@ -193,6 +206,22 @@ impl Mark {
     /// [`DecodeError`] says what was not understood.
     pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
         decode_row(Tag::Mark, bytes).map(|(it, _)| it)
+    }
+}
+
+impl Pace {
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        encode_row(Tag::Pace, self, &[])
+    }
+
+    /// From bytes.
+    ///
+    /// # Errors
+    /// [`DecodeError`] says what was not understood.
+    pub fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        decode_row(Tag::Pace, bytes).map(|(it, _)| it)
     }
 }
 

@@ -5,14 +5,16 @@
 //! cannot tell everything: how long a duration is, whether a port exists, whether two header names
 //! differ in case only. There the parser has the last word.
 
+mod schedule;
+
 use serde_json::{Map, Value, json};
 
 use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
     LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS,
-    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, Op, PRIORITIES, REPORT_RESULTS,
+    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op, PRIORITIES,
+    REPORT_RESULTS,
 };
-use crate::time::Millis;
 
 /// The schema of one registration, draft 2020-12.
 #[must_use]
@@ -90,7 +92,13 @@ fn property(name: &str) -> Value {
             "type": "integer",
             "minimum": 0,
         }),
-        "schedule" => schedule(),
+        "schedule" => schedule::schedule(),
+        "misfire" => schedule::misfire(),
+        "overlap" => json!({
+            "description": "Of a recurring task, while the firing before goes on.",
+            "enum": words(&OVERLAPS),
+            "default": "allow",
+        }),
         "call" => call(),
         "payload" => json!({"description": "Any JSON value; sent with its bytes unchanged."}),
         "payload_base64" => json!({
@@ -142,33 +150,6 @@ fn property(name: &str) -> Value {
     }
 }
 
-fn schedule() -> Value {
-    json!({
-        "description": "Exactly one of these.",
-        "type": "object",
-        "minProperties": 1,
-        "maxProperties": 1,
-        "additionalProperties": false,
-        "properties": {
-            "at": {
-                "description": "RFC 3339 with its offset, or epoch ms; at once where it is past.",
-                "oneOf": [
-                    {"type": "string", "pattern": RFC_3339},
-                    {
-                        "type": "integer",
-                        "maximum": Millis::LATEST_DUE.0,
-                        "not": {"minimum": 1_000_000_000, "maximum": 9_999_999_999_i64},
-                    },
-                ],
-            },
-            "after": {
-                "description": "From the append time of the record; at most 200 years.",
-                "$ref": "#/$defs/duration",
-            },
-        },
-    })
-}
-
 fn needs() -> Value {
     json!({
         "description": "Steps of the same group that must end before this one is planned; its \
@@ -218,8 +199,6 @@ fn step() -> Value {
         "pattern": r"^([^/\s\u0000-\u001f\u007f-\u009f]+/)?[^/\s\u0000-\u001f\u007f-\u009f]+$",
     })
 }
-
-const RFC_3339: &str = r"^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$";
 
 fn call() -> Value {
     let connection = CONNECTION_HEADERS.join("|");

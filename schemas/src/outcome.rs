@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::bucket::Purpose;
 use crate::codec::{self, DecodeError, Kind};
 use crate::flow::AnswerBody;
-use crate::id::{FireId, TaskKey};
+use crate::id::{FireId, FiringPart, TaskKey};
 use crate::slot::Instance;
 use crate::time::Millis;
 
@@ -26,6 +26,8 @@ pub enum OutcomeRecord {
     Drained(Drained),
     /// Planner: a task ended without a firing being planted for it.
     Unplanted(Unplanted),
+    /// Planner: occurrences of a recurring task that are not fired.
+    Missed(Missed),
 }
 
 /// A leg that reached the dispatcher and ended there.
@@ -37,6 +39,8 @@ pub struct Ended {
     pub version: u64,
     /// Which occurrence, from 1.
     pub occurrence: u64,
+    /// Which of its task's firings, where the task has many.
+    pub part: Option<FiringPart>,
     /// Which firing.
     pub fire_id: FireId,
     /// Which planting of it.
@@ -220,6 +224,40 @@ pub enum UnplantedEnd {
     Dead,
 }
 
+/// Occurrences of a recurring task, one behind the other, that are not fired.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missed {
+    /// Whose.
+    pub task: TaskKey,
+    /// The version whose schedule gave them.
+    pub version: u64,
+    /// The first of them.
+    pub first: u64,
+    /// The last of them.
+    pub last: u64,
+    /// The name the first would have fired under.
+    pub fire_id: FireId,
+    /// Due time of the first.
+    pub from: Millis,
+    /// Due time of the last.
+    pub to: Millis,
+    /// When the registration was appended.
+    pub registered_at: Millis,
+    /// Why.
+    pub why: MissedWhy,
+    /// When it was decided (planner).
+    pub at: Millis,
+}
+
+/// Why occurrences are not fired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MissedWhy {
+    /// They were looked at too late, and the misfire policy leaves them out.
+    Late,
+    /// The firing before went on, and the overlap policy leaves them out.
+    Overlap,
+}
+
 #[derive(Serialize, Deserialize)]
 enum Head {
     Ended(Ended),
@@ -228,6 +266,26 @@ enum Head {
     Expired(Taken),
     Drained(Drained),
     Unplanted(Unplanted),
+    Missed(Missed),
+}
+
+impl Missed {
+    /// How many.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.last.saturating_sub(self.first).saturating_add(1)
+    }
+}
+
+impl MissedWhy {
+    /// In words, for people and the archive.
+    #[must_use]
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::Late => "later than the misfire threshold when it could be looked at",
+            Self::Overlap => "the firing before had not ended",
+        }
+    }
 }
 
 impl OutcomeRecord {
@@ -241,6 +299,7 @@ impl OutcomeRecord {
             Self::Expired(it, body) => (Head::Expired(it), body),
             Self::Drained(it) => (Head::Drained(it), Bytes::new()),
             Self::Unplanted(it) => (Head::Unplanted(it), Bytes::new()),
+            Self::Missed(it) => (Head::Missed(it), Bytes::new()),
         };
         codec::encode(Kind::Outcome, &head, &tail)
     }
@@ -258,6 +317,7 @@ impl OutcomeRecord {
             Head::Expired(it) => Self::Expired(it, tail),
             Head::Drained(it) => Self::Drained(it),
             Head::Unplanted(it) => Self::Unplanted(it),
+            Head::Missed(it) => Self::Missed(it),
         })
     }
 }

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
 use crate::flow::Needs;
 use crate::id::TaskKey;
-use crate::schedule::Schedule;
+use crate::schedule::{Misfire, Overlap, Schedule};
 
 mod call;
 mod definition;
@@ -19,8 +19,10 @@ mod needs;
 mod object;
 mod parse;
 mod parts;
+mod recurring;
+mod when;
 
-pub use form::{call_json, definition_json, needs_json, retry_json, schedule_json};
+pub use form::{call_json, definition_json, misfire_json, needs_json, retry_json, schedule_json};
 pub use parse::{DEEPEST, LARGEST, Op, check_depth};
 
 /// The parser's own tables and limits, for the JSON Schema.
@@ -34,6 +36,11 @@ pub(crate) mod tables {
     pub(crate) use super::parts::{
         JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES,
     };
+    pub(crate) use super::recurring::{
+        FOLDS, GAPS, LONGEST_CRON, LONGEST_ZONE, MOST_CALENDARS, MOST_MISFIRES, ON_CLOSED,
+        OVERLAPS, POLICIES, RECURRENCE,
+    };
+    pub(crate) use super::when::FORMS;
 }
 
 /// One command on one task.
@@ -94,6 +101,10 @@ pub struct Patch {
     pub expires_after_ms: Option<u64>,
     /// What must have happened before.
     pub needs: Option<Needs>,
+    /// What becomes of occurrences that are too late.
+    pub misfire: Option<Misfire>,
+    /// What becomes of occurrences that overlap.
+    pub overlap: Option<Overlap>,
 }
 
 /// How a call that answered 202 went on.

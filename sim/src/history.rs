@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use schemas::{CommandAnswer, FireId, Millis, RequestId, TaskKey};
+use schemas::{CommandAnswer, FireId, FiringPart, Millis, RequestId, TaskKey};
 
 /// Everything seen. Times without further words are ms since the beginning.
 #[derive(Debug, Default)]
@@ -65,6 +65,8 @@ pub struct Called {
     pub fire_id: FireId,
     /// Which planting.
     pub leg: u32,
+    /// Which of its task's firings, where it has many.
+    pub part: Option<FiringPart>,
     /// Which attempt.
     pub attempt: u32,
     /// When its registration was appended.

@@ -6,6 +6,7 @@
 mod answers;
 mod facts;
 mod flow;
+mod recurring;
 
 use std::collections::BTreeMap;
 
@@ -30,6 +31,7 @@ pub fn judge(world: &mut World, verdict: &mut Verdict) {
     every_task_ends_as_its_endpoint_wants(plan, &facts, verdict);
     flow::steps_follow_their_needs(plan, history, &facts, verdict);
     nothing_accepted_is_lost(plan, history, &facts, verdict);
+    recurring::keep_their_schedules(plan, history, &facts, verdict);
     answers::are_true(plan, history, verdict);
     the_archive_equals_the_outcomes(world, &facts, verdict);
     verdict.undrained.extend(world.leftovers());
@@ -106,12 +108,14 @@ fn every_task_ends_as_its_endpoint_wants(plan: &Plan, facts: &Facts, verdict: &m
         .iter()
         .filter(|task| task.expires_after_ms.is_none())
     {
+        // Of a recurring task, what is too late is left out by its policy.
+        let expires = task.recurring.is_some();
         let good = endpoint::succeeds(&task.endpoint, task.timeout_ms, task.max_attempts);
         for fact in facts.of_task(&task.key) {
             let wrong = match &fact.end {
                 Final::Ended(End::Success) => !good,
                 Final::Ended(End::Dead { .. }) => good,
-                Final::Ended(End::Expired) | Final::Expired => true,
+                Final::Ended(End::Expired) | Final::Expired => !expires,
                 Final::Skipped => task.needs.is_none(),
                 Final::Ended(End::Again { .. }) | Final::Cancelled => false,
             };
@@ -128,6 +132,9 @@ fn every_task_ends_as_its_endpoint_wants(plan: &Plan, facts: &Facts, verdict: &m
 /// A task that was accepted, and of which nothing was asked since, ends.
 fn nothing_accepted_is_lost(plan: &Plan, history: &History, facts: &Facts, verdict: &mut Verdict) {
     for (n, task) in plan.tasks.iter().enumerate() {
+        if task.recurring.is_some() {
+            continue;
+        }
         let sent: Vec<_> = history.sent.iter().filter(|sent| sent.task == n).collect();
         let op = |at: usize| plan.sendings.get(at).map(|(_, sending)| &sending.op);
         let Some(first) = sent.first() else { continue };

@@ -10,6 +10,7 @@ use crate::planted::Bug;
 
 pub use self::command::{Lane, Op, Sending, When};
 pub use self::fault::Fault;
+pub use self::recurring::Recurring;
 
 #[path = "plan/command.rs"]
 mod command;
@@ -19,6 +20,8 @@ mod far;
 mod fault;
 #[path = "plan/flow.rs"]
 mod flow;
+#[path = "plan/recurring.rs"]
+pub mod recurring;
 
 /// What a seed makes.
 #[derive(Debug)]
@@ -71,6 +74,8 @@ pub struct TaskPlan {
     pub astray: Option<u16>,
     /// Of a step: the fields that say what it needs.
     pub needs: Option<serde_json::Value>,
+    /// What makes it recur, if it does.
+    pub recurring: Option<Recurring>,
 }
 
 impl Plan {
@@ -91,7 +96,7 @@ impl Plan {
         let span_ms = *[20_000, 60_000, 180_000, 600_000]
             .choose(rng)
             .unwrap_or(&60_000);
-        let (tasks, sendings) = if let Some(steps) = flows {
+        let (mut tasks, mut sendings) = if let Some(steps) = flows {
             flow::draw(steps, shards, rng)
         } else {
             let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
@@ -102,11 +107,20 @@ impl Plan {
             let sendings = command::draw(&tasks, base, span_ms, rng);
             (tasks, sendings)
         };
-        let faults = if calm {
+        let mut faults = if calm {
             Vec::new()
         } else {
             fault::draw(workers, shards, span_ms, rng)
         };
+        if flows.is_none() {
+            let disturbed = (!calm).then_some(&mut faults);
+            recurring::add(
+                (seed, shards, base, span_ms),
+                &mut tasks,
+                &mut sendings,
+                disturbed,
+            );
+        }
         let skew_ms = if calm {
             0
         } else {
@@ -208,6 +222,7 @@ impl TaskPlan {
             },
             astray: astray.filter(|shard| *shard != home),
             needs: None,
+            recurring: None,
             key,
         }
     }

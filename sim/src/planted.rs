@@ -32,13 +32,21 @@ pub enum Bug {
     EarlyStep,
     /// Of flows: that not all were told of an end is not in the changelog: a part is never told.
     LostFollow,
+    /// What is left out of a recurring task is not told: lost.
+    Untold,
+    /// A fixed rate is a millisecond slow: lost, and occurrences that nobody asked for.
+    DriftingRate,
+    /// Every overlap is allowed: doubled.
+    OverlapIgnored,
+    /// Misfires are fired whatever the policy says: doubled.
+    MisfireIgnored,
 }
 
 /// The connection of a worker of `role`, with the bug in it if it is one of the log.
 #[must_use]
 pub fn tamper(log: Box<dyn Log>, role: Role, bug: Option<Bug>) -> Box<dyn Log> {
     match (bug, role) {
-        (Some(bug @ (Bug::LostPlacement | Bug::LostFollow)), Role::Planner)
+        (Some(bug @ (Bug::LostPlacement | Bug::LostFollow | Bug::Untold)), Role::Planner)
         | (Some(bug @ (Bug::FalseBranch | Bug::EarlyStep)), Role::Planner)
         | (Some(bug @ Bug::LostNotes), Role::Trigger) => Box::new(Tampered { log, bug, count: 0 }),
         _ => log,
@@ -88,6 +96,9 @@ impl Tampered {
                 placement && self.count.is_multiple_of(7)
             }
             (Bug::LostFollow, Topic::Index) => Follow::decode(value).is_ok(),
+            (Bug::Untold, Topic::Outcomes) => {
+                matches!(OutcomeRecord::decode(value), Ok(OutcomeRecord::Missed(_)))
+            }
             _ => false,
         }
     }

@@ -260,7 +260,7 @@ impl World {
         let record = Outgoing {
             to,
             key: Some(Bytes::from(task.key.routing_key())),
-            value: Some(Bytes::from(sending.op.json(task))),
+            value: Some(Bytes::from(sending.op.json(task, plan.bug))),
             headers: vec![(
                 schemas::answer::REQUEST_HEADER.to_owned(),
                 Bytes::from(request.to_string()),

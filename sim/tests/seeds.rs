@@ -110,12 +110,16 @@ fn every_planted_bug_is_found() {
         Bug::CallTwice,
         Bug::ForgottenCalls,
         Bug::LostRow,
+        Bug::Untold,
+        Bug::DriftingRate,
+        Bug::OverlapIgnored,
+        Bug::MisfireIgnored,
     ] {
         let options = Options {
             bug: Some(bug),
             ..Options::default()
         };
-        let found = (0..12).any(|seed| !run(seed, options).is_good());
+        let found = (0..40).any(|seed| !run(seed, options).is_good());
         assert!(found, "{bug:?} goes unseen");
     }
 }

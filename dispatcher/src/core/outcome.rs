@@ -157,6 +157,7 @@ impl Place {
             task: attempt.work.task.clone(),
             version: attempt.work.version,
             occurrence: attempt.work.occurrence,
+            part: attempt.work.part,
             fire_id: attempt.fire.fire_id,
             leg: attempt.fire.leg,
             attempt: attempt.work.attempt,

@@ -32,6 +32,7 @@ pub(super) fn order(
             },
             version: 1,
             occurrence: 3,
+            part: None,
             attempt: 2,
             due: Millis(1_000),
             registered_at: Millis(0),

@@ -87,6 +87,7 @@ impl Wish {
             task: task(self.number),
             version: 4,
             occurrence: 2,
+            part: None,
             attempt: self.attempt,
             due: Millis(EPOCH + self.due - 7),
             registered_at: Millis(EPOCH - 2_000),

@@ -115,28 +115,33 @@ impl<S: Store> PlannerCore<S> {
         match change {
             Change::Pause | Change::Resume => {}
             Change::Update(patch) => {
-                let schedule = patch.schedule.clone();
+                let due = patch.schedule.as_ref().map(|to| once(to, asked.appended));
+                let due = due.transpose()?;
                 patch.apply(&mut base.definition);
+                let complaints = base.definition.complaints();
+                if !complaints.is_empty() {
+                    return Err(CommandAnswer::Refused { complaints });
+                }
                 base.content = content_of(&encode_definition(&base.definition));
                 if base.content == before {
                     return Ok(None);
                 }
                 base.keep = false;
                 base.registered_at = asked.appended;
-                if let Some(schedule) = schedule {
-                    restart(&mut base, schedule.due(asked.appended));
+                if let Some(due) = due {
+                    restart(&mut base, due);
                 }
             }
             Change::Reschedule(schedule) => {
-                restart(&mut base, schedule.due(asked.appended));
+                restart(&mut base, once(&schedule, asked.appended)?);
                 base.definition.schedule = schedule;
             }
             Change::Touch => match base.definition.schedule {
                 Schedule::After(_) => {
-                    let due = base.definition.schedule.due(asked.appended);
+                    let due = once(&base.definition.schedule, asked.appended)?;
                     restart(&mut base, due);
                 }
-                Schedule::At(_) => {
+                Schedule::At(_) | Schedule::Recurring(_) => {
                     return Err(refused("op", "only a task with an `after` can be touched"));
                 }
             },
@@ -257,6 +262,13 @@ impl<S: Store> PlannerCore<S> {
         let key = Bytes::from(task.routing_key());
         self.write(Topic::Outcomes, Some(key), outcome.encode());
     }
+}
+
+/// When a task that fires once is due by another schedule.
+fn once(schedule: &Schedule, appended: Millis) -> Result<Millis, CommandAnswer> {
+    let problem = "a task that fires once stays one; cancel it and register another";
+    let due = schedule.once(appended);
+    due.ok_or_else(|| refused("schedule", problem))
 }
 
 /// The first leg of a firing that a version plans.

@@ -84,7 +84,8 @@ impl<S: Store> PlannerCore<S> {
     /// Accepted and ended in one step, so that it is accounted for (T1).
     fn stopped(&mut self, asked: &Asked, definition: &Definition) -> CommandAnswer {
         let version = self.table.next_version();
-        let due = definition.schedule.due(asked.appended);
+        let due = definition.schedule.once(asked.appended);
+        let due = due.unwrap_or(asked.appended);
         let fire_id = fire_id(&asked.task, version);
         let unplanted = Unplanted {
             task: asked.task.clone(),
@@ -111,23 +112,35 @@ impl<S: Store> PlannerCore<S> {
         appended: Millis,
         instead: Option<&Task>,
     ) -> CommandAnswer {
-        let version = self.table.next_version();
-        let due = definition.schedule.due(appended);
+        let (series, firing) = match definition.schedule.once(appended) {
+            Some(due) => {
+                let version = self.table.next_version();
+                (None, first_leg(key, version, due, due))
+            }
+            None => match self.begin_series(key, definition, appended) {
+                Ok((series, firing)) => (Some(series), firing),
+                Err(answer) => return answer,
+            },
+        };
+        let (version, due) = (firing.version, firing.due);
         let row = TaskRow {
             version,
             content: content_of(&bytes),
             registered_at: appended,
             priority: definition.priority,
             phase: Phase::Waiting,
-            firing: first_leg(key, version, due, due),
+            firing,
             wish: None,
             past: Vec::new(),
             apart: false,
             step: None,
+            series,
         };
+        let recurs = row.series.is_some();
         let task = Task::new(key.clone(), row, bytes, instead);
         match &definition.needs {
             Some(needs) => self.hold(task, definition, needs, false),
+            None if recurs => self.settle_series(task, Some(definition)),
             None => self.settle(task, Some(definition)),
         }
         CommandAnswer::Created { version, due }
@@ -193,6 +206,9 @@ impl<S: Store> PlannerCore<S> {
             Command::Pause => Change::Pause,
             Command::Resume => Change::Resume,
         };
+        if task.row.series.is_some() {
+            return self.change_series(asked, task, change);
+        }
         match task.row.phase {
             Phase::Planted { .. } => self.change_planted(asked, task, change),
             _ => Some(self.change_waiting(asked, task, change)),
@@ -200,6 +216,9 @@ impl<S: Store> PlannerCore<S> {
     }
 
     fn cancel(&mut self, asked: &Asked, mut task: Task) -> Verdict {
+        if task.row.series.is_some() {
+            return self.cancel_series(asked, task);
+        }
         if matches!(task.row.phase, Phase::Planted { .. }) {
             return self.cancel_planted(asked, task);
         }
@@ -231,7 +250,16 @@ fn stale(row: &TaskRow, asked: &Asked) -> Verdict {
 pub(super) fn unchanged(row: &TaskRow) -> CommandAnswer {
     CommandAnswer::Unchanged {
         version: row.version,
-        due: row.firing.leg_due,
+        due: due_of(row),
+    }
+}
+
+/// When a task is due next, as callers are told.
+pub(crate) fn due_of(row: &TaskRow) -> Millis {
+    if row.series.is_some() {
+        row.firing.due
+    } else {
+        row.firing.leg_due
     }
 }
 
@@ -245,10 +273,7 @@ pub(super) fn same_or_conflict(row: &TaskRow, content: [u8; 16]) -> CommandAnswe
 }
 
 fn not_yet(command: &Command) -> CommandAnswer {
-    let problem = format!(
-        "`{}` is not supported for tasks that fire once",
-        word(command)
-    );
+    let problem = format!("`{}` is not available in this release", word(command));
     refused("op", &problem)
 }
 

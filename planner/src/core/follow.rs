@@ -365,7 +365,7 @@ impl<S: Store> PlannerCore<S> {
 
 /// When a step is due whose needs are met `now`.
 fn met_due(schedule: &Schedule, now: Millis) -> Millis {
-    schedule.due(now).max(now)
+    schedule.once(now).unwrap_or(now).max(now)
 }
 
 fn answer_of(task: &Task) -> Option<&AnswerBody> {

@@ -5,7 +5,7 @@ use schemas::index::Phase;
 use schemas::{Millis, TaskKey};
 
 use super::PlannerCore;
-use super::index::{Task, timed_key_parts};
+use super::index::{Task, Timed};
 use super::overlay::{ENDED, timed};
 use crate::config::PlannerConfig;
 use crate::metrics;
@@ -80,8 +80,8 @@ impl<S: Store> PlannerCore<S> {
         }
         let from = self.forgetting.from.clone();
         let next = self.table.scan(&from, &[ENDED + 1], 1);
-        let next = next.keys.first().and_then(|key| timed_key_parts(key));
-        self.forgetting.oldest = next.map(|(time, ..)| time);
+        let next = next.keys.first().and_then(|key| Timed::parse(key));
+        self.forgetting.oldest = next.map(|next| next.time);
     }
 
     /// The steps of a flow are remembered until none of its group waits for another.
@@ -98,7 +98,13 @@ impl<S: Store> PlannerCore<S> {
     }
 
     fn forget_one(&mut self, key: Bytes) {
-        let Some((time, sort, name)) = timed_key_parts(&key) else {
+        let Some(Timed {
+            time,
+            sort,
+            key: name,
+            ..
+        }) = Timed::parse(&key)
+        else {
             return self.table.drop_order(key);
         };
         if sort == b'u' {

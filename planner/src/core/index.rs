@@ -11,18 +11,23 @@ mod task;
 use bytes::Bytes;
 use pipeline::{Outgoing, TopicPartition};
 use schemas::index::{
-    Forwarded, INLINE_MAX, Mark, Meta, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named,
-    parse_name,
+    Forwarded, INLINE_MAX, Mark, Meta, Pace, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named,
+    parse_name_part,
 };
-use schemas::{DecodeError, FireId, Shard, Slot, TaskKey, Topic};
+use schemas::{DecodeError, FireId, FiringPart, Millis, Shard, Slot, TaskKey, Topic};
 
-use super::overlay::{ENDED, Overlay, Scan, StoreFacts, WAITING};
+use super::overlay::{ENDED, Overlay, Scan, StoreFacts};
 use crate::error::StoreError;
 use crate::store::Store;
 use relate::relations_of;
 pub(crate) use relate::{waiting_behind, who_waits};
-use task::{DefinitionAt, Order, revoked_key, task_of, wished};
-pub(crate) use task::{Task, timed_key, timed_key_parts};
+use task::{
+    DefinitionAt, Order, Place, definition_key, place_of, revoked_key, row_key, task_of, wished,
+};
+pub(crate) use task::{Task, Timed, timed_key};
+
+/// Keys looked at in one step.
+const STEP: usize = 512;
 
 /// The table of one shard.
 pub(crate) struct Table<S> {
@@ -88,26 +93,72 @@ impl<S: Store> Table<S> {
     }
 
     pub(crate) fn load(&mut self, key: &TaskKey) -> Option<Task> {
-        let bytes = self.rows.get(&named(b't', key))?;
+        self.load_part(key, None)
+    }
+
+    /// A task, or one firing of a recurring one.
+    pub(crate) fn load_part(&mut self, key: &TaskKey, part: Option<FiringPart>) -> Option<Task> {
+        let bytes = self.rows.get(&row_key(key, part))?;
         let (row, inline) = self.understood(TaskRow::decode(&bytes))?;
-        let mut task = task_of(key.clone(), row, inline);
+        let mut task = task_of(key.clone(), part, row, inline);
         for (prefix, definition) in wished(&mut task.row) {
             if let Some(definition) = definition.filter(|definition| definition.is_empty()) {
-                *definition = self.kept_apart(prefix, key)?;
+                *definition = self.kept_apart(key, &named(prefix, key))?;
             }
         }
         Some(task)
     }
 
     /// A definition that stands under its own key.
-    fn kept_apart(&mut self, prefix: u8, key: &TaskKey) -> Option<Bytes> {
-        let found = self.rows.get(&named(prefix, key));
+    fn kept_apart(&mut self, key: &TaskKey, at: &[u8]) -> Option<Bytes> {
+        let found = self.rows.get(at);
         if found.is_none() {
-            let problem = format!("task `{key}` has none under `{}`", char::from(prefix));
+            let at = String::from_utf8_lossy(at);
+            let problem = format!("task `{key}` has none under `{}`", at.escape_debug());
             let error = StoreError::new("find a definition in", problem);
             self.rows.break_with(error);
         }
         found
+    }
+
+    /// The live firings of a recurring task, in order.
+    pub(crate) fn firings(&mut self, key: &TaskKey) -> Vec<FiringPart> {
+        let (mut from, to) = firing_range(key);
+        let mut parts = Vec::new();
+        loop {
+            let scan = self.rows.scan(&from, &to, STEP);
+            let names = scan.keys.iter().filter_map(|key| key.get(1..));
+            parts.extend(names.filter_map(|name| parse_name_part(name)?.1));
+            match scan.next {
+                Some(next) => from = next,
+                None => return parts,
+            }
+        }
+    }
+
+    /// As of the last commit: the live firings of a recurring task, the first so many.
+    pub(crate) fn committed_firings(&mut self, key: &TaskKey, most: usize) -> Vec<TaskRow> {
+        let (from, to) = firing_range(key);
+        let rows = self.rows.committed_scan(&from, &to, most);
+        let rows = rows.iter().map(|(_, value)| TaskRow::decode(value));
+        let rows: Vec<_> = rows.collect();
+        let understood = |row| self.understood(row).map(|(row, _)| row);
+        rows.into_iter().filter_map(understood).collect()
+    }
+
+    /// No firing uses the definition any more that `version` gave a recurring task.
+    pub(crate) fn drop_definition(&mut self, key: &TaskKey, version: u64) {
+        let place = Place::Version(version);
+        self.rows.remove(definition_key(key, None, place));
+    }
+
+    pub(crate) fn pace(&mut self) -> Option<Pace> {
+        let bytes = self.rows.get(&TableKey::Pace.encode())?;
+        self.understood(Pace::decode(&bytes))
+    }
+
+    pub(crate) fn set_pace(&mut self, pace: Pace) {
+        self.rows.put(TableKey::Pace.encode(), pace.encode());
     }
 
     /// As of the last commit, with its definition.
@@ -123,23 +174,33 @@ impl<S: Store> Table<S> {
         value: &Bytes,
     ) -> Option<(TaskRow, Bytes)> {
         let (row, inline) = self.understood(TaskRow::decode(value))?;
-        if !row.apart {
+        let Some(place) = place_of(&row) else {
             return Some((row, inline));
-        }
-        let definition = self.rows.committed(&named(b'd', key))?;
+        };
+        let definition = self.rows.committed(&definition_key(key, None, place))?;
         Some((row, definition))
     }
 
     pub(crate) fn definition(&mut self, task: &Task) -> Option<Bytes> {
         match &task.definition {
             DefinitionAt::Inline(bytes) | DefinitionAt::NewApart(bytes) => Some(bytes.clone()),
-            DefinitionAt::Apart => self.kept_apart(b'd', &task.key),
+            DefinitionAt::Apart => {
+                let place = place_of(&task.row).unwrap_or(Place::Own);
+                let at = definition_key(&task.key, task.part, place);
+                self.kept_apart(&task.key, &at)
+            }
+            DefinitionAt::Shared => {
+                let place = Place::Version(task.row.firing.version);
+                let at = definition_key(&task.key, None, place);
+                self.kept_apart(&task.key, &at)
+            }
         }
     }
 
     pub(crate) fn save(&mut self, task: Task) {
         let Task {
             key,
+            part,
             mut row,
             definition,
             was,
@@ -158,53 +219,58 @@ impl<S: Store> Table<S> {
         let (from, related, apart) = was
             .map(|was| (was.order, was.relations, was.apart))
             .unwrap_or_default();
-        self.reorder(&key, from, order);
+        self.reorder(&key, part, from, order);
         self.relate(related, relations_of(&key, &row));
-        if apart && !row.apart {
-            self.rows.remove(named(b'd', &key));
+        let place = place_of(&row);
+        if let Some(old) = apart
+            && Some(old) != place
+            && !still_used(&row, old)
+        {
+            self.rows.remove(definition_key(&key, part, old));
         }
-        let inline = match definition {
-            DefinitionAt::Inline(bytes) => bytes,
-            DefinitionAt::Apart => Bytes::new(),
-            DefinitionAt::NewApart(bytes) => {
-                self.rows.put(named(b'd', &key), bytes);
+        let inline = match (definition, place) {
+            (DefinitionAt::Inline(bytes), _) => bytes,
+            (DefinitionAt::NewApart(bytes), Some(place)) => {
+                self.rows.put(definition_key(&key, part, place), bytes);
                 Bytes::new()
             }
+            _ => Bytes::new(),
         };
-        self.rows.put(named(b't', &key), row.encode(&inline));
+        self.rows.put(row_key(&key, part), row.encode(&inline));
     }
 
     pub(crate) fn erase(&mut self, task: Task) {
-        let Task { key, was, .. } = task;
+        let Task { key, part, was, .. } = task;
         let Some(was) = was else {
             return;
         };
-        self.reorder(&key, was.order, Order::default());
+        self.reorder(&key, part, was.order, Order::default());
         self.relate(was.relations, Vec::new());
         // What ended has no wish: nothing else of it stands apart.
-        if was.apart {
-            self.rows.remove(named(b'd', &key));
+        if let Some(place) = was.apart {
+            self.rows.remove(definition_key(&key, part, place));
         }
-        self.rows.remove(named(b't', &key));
+        self.rows.remove(row_key(&key, part));
     }
 
-    fn reorder(&mut self, key: &TaskKey, from: Order, to: Order) {
+    fn reorder(&mut self, key: &TaskKey, part: Option<FiringPart>, from: Order, to: Order) {
         if from == to {
             return;
         }
-        for (prefix, from, to) in [
-            (WAITING, from.waiting, to.waiting),
-            (ENDED, from.ended, to.ended),
+        let ended = |time: Millis| (ENDED, time);
+        for (from, to) in [
+            (from.waiting, to.waiting),
+            (from.ended.map(ended), to.ended.map(ended)),
         ] {
             if from == to {
                 continue;
             }
-            if let Some(time) = from {
-                self.rows.remove(timed_key(prefix, time, b't', key));
+            if let Some((prefix, time)) = from {
+                self.rows.remove(timed_key(prefix, time, b't', key, part));
             }
-            if let Some(time) = to {
+            if let Some((prefix, time)) = to {
                 self.rows
-                    .put(timed_key(prefix, time, b't', key), Bytes::new());
+                    .put(timed_key(prefix, time, b't', key, part), Bytes::new());
             }
         }
         if from.revoked != to.revoked {
@@ -212,16 +278,16 @@ impl<S: Store> Table<S> {
                 self.rows.remove(revoked_key(fire_id));
             }
             if let Some(fire_id) = to.revoked {
-                self.rows.put(revoked_key(fire_id), named(b't', key));
+                self.rows.put(revoked_key(fire_id), row_key(key, part));
             }
         }
     }
 
-    /// The task whose firing a revoke is under way for.
+    /// The task, or the firing of a recurring one, that a revoke is under way for.
     pub(crate) fn revoked(&mut self, fire_id: FireId) -> Option<Task> {
         let name = self.rows.get(&revoked_key(fire_id))?;
-        let key = parse_name(name.get(1..)?)?;
-        self.load(&key)
+        let (key, part) = parse_name_part(name.get(1..)?)?;
+        self.load_part(&key, part)
     }
 
     pub(crate) fn ring(&mut self, slot: Slot) -> Option<RingRow> {
@@ -253,13 +319,14 @@ impl<S: Store> Table<S> {
     pub(crate) fn set_mark(&mut self, key: &TaskKey, mark: Mark) {
         self.erase_mark(key);
         self.rows
-            .put(timed_key(ENDED, mark.until, b'u', key), Bytes::new());
+            .put(timed_key(ENDED, mark.until, b'u', key, None), Bytes::new());
         self.rows.put(named(b'u', key), mark.encode());
     }
 
     pub(crate) fn erase_mark(&mut self, key: &TaskKey) {
         if let Some(mark) = self.mark(key) {
-            self.rows.remove(timed_key(ENDED, mark.until, b'u', key));
+            self.rows
+                .remove(timed_key(ENDED, mark.until, b'u', key, None));
             self.rows.remove(named(b'u', key));
         }
     }
@@ -310,6 +377,20 @@ impl<S: Store> Table<S> {
             }
         }
     }
+}
+
+/// The keys of a recurring task's live firings.
+fn firing_range(key: &TaskKey) -> (Bytes, Bytes) {
+    let bound = |end: u8| Bytes::from([named(b'k', key).as_ref(), &[end]].concat());
+    (bound(0), bound(1))
+}
+
+/// Whether a live firing still uses the definition that stands there.
+fn still_used(row: &TaskRow, place: Place) -> bool {
+    let older = row.series.iter().flat_map(|series| &series.older);
+    older
+        .map(|older| Place::Version(older.version))
+        .any(|used| used == place)
 }
 
 fn index_record(to: TopicPartition, key: &Bytes, value: Option<&Bytes>, sequence: u64) -> Outgoing {

@@ -9,8 +9,8 @@ use pipeline::invariant::{Invariant, check};
 use schemas::answer::AttemptView;
 use schemas::dead_letter::Origin;
 use schemas::index::{Ending, PastFiring, Phase, StepRow, Wish};
-use schemas::outcome::{Decision, End, Ended, Recalled, Taken, UnplantedEnd};
-use schemas::{CommandAnswer, FireId, Millis, OutcomeRecord, TaskKey, Topic, Work};
+use schemas::outcome::{Again, Decision, End, Ended, Recalled, Taken, UnplantedEnd};
+use schemas::{CommandAnswer, FireId, FiringPart, Millis, OutcomeRecord, TaskKey, Topic, Work};
 
 use super::PlannerCore;
 use super::index::Task;
@@ -21,7 +21,7 @@ use crate::store::Store;
 /// Attempts of a firing that are remembered.
 const MOST_ATTEMPTS: usize = 10;
 /// Firings of a task that are remembered.
-const MOST_FIRINGS: usize = 5;
+pub(super) const MOST_FIRINGS: usize = 5;
 /// Characters of an error that are remembered.
 const LONGEST_ERROR: usize = 256;
 
@@ -35,7 +35,7 @@ impl<S: Store> PlannerCore<S> {
             Ok(OutcomeRecord::Expired(taken, body)) => self.expired(&taken, &body),
             Ok(OutcomeRecord::Drained(drained)) => self.drained(&drained),
             // Our own.
-            Ok(OutcomeRecord::Unplanted(_)) => {}
+            Ok(OutcomeRecord::Unplanted(_) | OutcomeRecord::Missed(_)) => {}
             Err(error) => {
                 let origin = Origin {
                     topic: Topic::Outcomes.name(),
@@ -59,31 +59,43 @@ impl<S: Store> PlannerCore<S> {
         live
     }
 
-    fn find(&mut self, key: &TaskKey, fire_id: FireId, leg: u32) -> Option<Task> {
-        let task = self.table.load(key);
+    fn find(
+        &mut self,
+        key: &TaskKey,
+        part: Option<FiringPart>,
+        fire_id: FireId,
+        leg: u32,
+    ) -> Option<Task> {
+        let task = self.table.load_part(key, part);
         self.live_firing(task, fire_id, leg)
     }
 
     /// A leg ended at the dispatcher.
     fn ended(&mut self, ended: Ended) {
-        let Some(mut task) = self.find(&ended.task, ended.fire_id, ended.leg) else {
+        let Some(mut task) = self.find(&ended.task, ended.part, ended.fire_id, ended.leg) else {
             return;
         };
         let told = matches!(task.row.phase, Phase::Planted { began: true, .. });
         let called = ended.answer.is_some() || ended.phases.began_at.is_some();
         remember(&mut task, &ended);
-        keep_answer(&mut task, &ended);
-        match ended.end {
-            End::Success => self.finish(task, Ending::Completed, told || called),
-            End::Dead { .. } => self.finish(task, Ending::Dead, told || called),
-            End::Expired => self.finish(task, Ending::Expired, told || called),
-            End::Again { at, attempt, .. } => self.again(task, at, attempt),
+        if task.part.is_none() {
+            keep_answer(&mut task, &ended);
         }
+        let how = match ended.end {
+            End::Success => Ending::Completed,
+            End::Dead { .. } => Ending::Dead,
+            End::Expired => Ending::Expired,
+            End::Again { at, attempt, why } => return self.again(task, at, attempt, why),
+        };
+        self.finish(task, how, told || called, ended.phases.ended_at);
     }
 
-    /// The task is over. `began`: a call of this leg did.
-    fn finish(&mut self, mut task: Task, how: Ending, began: bool) {
+    /// The firing is over, and the task with it unless it recurs. `began`: a call of this leg did.
+    fn finish(&mut self, mut task: Task, how: Ending, began: bool, ended_at: Millis) {
         self.tally.outcome(ending_name(how));
+        if task.part.is_some() {
+            return self.firing_ended(task, how, began, ended_at);
+        }
         let wish = task.row.wish.take();
         let ever = began || task.row.firing.attempt > 1;
         self.end(&mut task, how, ever);
@@ -99,13 +111,14 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// To be planted again, unless a wish says otherwise.
-    fn again(&mut self, mut task: Task, at: Millis, attempt: u32) {
+    fn again(&mut self, mut task: Task, at: Millis, attempt: u32, why: Again) {
         self.tally.outcome("again");
         let wish = taken_back(&mut task);
         task.row.firing.attempt = attempt;
         task.row.firing.leg_due = at;
         match wish {
             None => self.settle(task, None),
+            Some(wish) if task.part.is_some() => self.firing_again(task, &wish, why),
             Some(wish) => {
                 if wish.cancel {
                     self.unplanted(&task, UnplantedEnd::Cancelled, None);
@@ -118,11 +131,21 @@ impl<S: Store> PlannerCore<S> {
     /// The trigger took it out of the wheel.
     fn revoked(&mut self, taken: &Taken) {
         let task = self.table.revoked(taken.fire_id);
-        let Some(mut task) = self.live_firing(task, taken.fire_id, taken.leg) else {
+        let Some(task) = self.live_firing(task, taken.fire_id, taken.leg) else {
             return;
         };
         self.tally.outcome("revoked");
-        if let Some(wish) = taken_back(&mut task) {
+        self.come_true(task);
+    }
+
+    /// The firing was taken back: its wish comes true.
+    fn come_true(&mut self, mut task: Task) {
+        let Some(wish) = taken_back(&mut task) else {
+            return;
+        };
+        if task.part.is_some() {
+            self.firing_taken(task);
+        } else {
             self.execute(task, *wish);
         }
     }
@@ -130,14 +153,14 @@ impl<S: Store> PlannerCore<S> {
     /// It left the wheel too late to be called.
     fn expired(&mut self, taken: &Taken, body: &Bytes) {
         let task = match Work::decode(body) {
-            Ok((work, _)) => self.find(&work.task, taken.fire_id, taken.leg),
+            Ok((work, _)) => self.find(&work.task, work.part, taken.fire_id, taken.leg),
             Err(error) => {
                 tracing::warn!(fire_id = %taken.fire_id, %error, "an expired firing's work");
                 None
             }
         };
         if let Some(task) = task {
-            self.finish(task, Ending::Expired, false);
+            self.finish(task, Ending::Expired, false, taken.at);
         }
     }
 
@@ -155,10 +178,7 @@ impl<S: Store> PlannerCore<S> {
         };
         if recalled.decision == Decision::Cancelled {
             self.tally.outcome("recalled");
-            if let Some(wish) = taken_back(&mut task) {
-                self.execute(task, *wish);
-            }
-            return;
+            return self.come_true(task);
         }
         self.tally.outcome("too_late");
         if let Phase::Planted { began, .. } = &mut task.row.phase {
@@ -177,6 +197,11 @@ impl<S: Store> PlannerCore<S> {
                 askers: Vec::new(),
                 successor: None,
             }));
+        }
+        if task.part.is_some() {
+            let key = task.key.clone();
+            self.table.save(task);
+            return self.firing_decided(&key, true);
         }
         wish.plan = None;
         self.decide(task, *wish, &CommandAnswer::TooLate);

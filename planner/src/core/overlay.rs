@@ -11,8 +11,10 @@ use crate::error::StoreError;
 use crate::store::{Store, Write};
 
 /// Keys of this machine only, never in the changelog: the order of what waits, of what ended, where
-/// a revoked firing belongs, who waits for which step, and what the store knows of itself.
+/// a revoked firing belongs, who waits for which step, when a recurring task is to be looked at, and
+/// what the store knows of itself.
 pub(crate) const WAITING: u8 = b'o';
+pub(crate) const LOOKED: u8 = b'l';
 pub(crate) const ENDED: u8 = b'e';
 pub(crate) const REVOKED: u8 = b'i';
 pub(crate) const NEEDED: u8 = b'n';
@@ -234,7 +236,10 @@ impl StoreFacts {
 
 /// Whether a key is of this machine only.
 fn is_local(key: &[u8]) -> bool {
-    matches!(key.first(), Some(&WAITING | &ENDED | &REVOKED | &NEEDED))
+    matches!(
+        key.first(),
+        Some(&WAITING | &LOOKED | &ENDED | &REVOKED | &NEEDED)
+    )
 }
 
 /// The key right behind `key`.

@@ -8,10 +8,12 @@
 use bytes::Bytes;
 use schemas::index::{Ending, Phase, decode_definition};
 use schemas::outcome::UnplantedEnd;
-use schemas::{BucketRecord, Definition, Instance, Millis, Placement, Topic, Work};
+use schemas::{
+    BucketRecord, Definition, Instance, Millis, MisfirePolicy, Overlap, Placement, Topic, Work,
+};
 
 use super::PlannerCore;
-use super::index::{Task, timed_key, timed_key_parts};
+use super::index::{Task, Timed, timed_key};
 use super::overlay::{WAITING, timed};
 use super::ring::Room;
 use crate::config::PlannerConfig;
@@ -135,8 +137,11 @@ impl<S: Store> PlannerCore<S> {
     pub(super) fn settle(&mut self, mut task: Task, definition: Option<&Definition>) {
         let due = task.row.firing.leg_due;
         let planting = self.try_plant(&mut task, definition);
+        if planting == Planting::Expired {
+            return self.expire(task);
+        }
         if task.row.phase == Phase::Waiting {
-            let key = timed_key(WAITING, due, b't', &task.key);
+            let key = timed_key(WAITING, due, b't', &task.key, task.part);
             self.cursor.stays(planting, due, &key, self.now);
         }
         self.table.save(task);
@@ -201,7 +206,7 @@ impl<S: Store> PlannerCore<S> {
                 let Some(planting) = self.plant_waiting(&key, left) else {
                     continue;
                 };
-                let due = timed_key_parts(&key).map_or(self.now, |(due, ..)| due);
+                let due = Timed::parse(&key).map_or(self.now, |timed| timed.time);
                 if planting == Planting::Blocked {
                     self.cursor.note_blocked(due);
                 }
@@ -218,14 +223,16 @@ impl<S: Store> PlannerCore<S> {
         }
         let from = self.cursor.ahead.clone();
         let beyond = self.table.scan(&from, &[WAITING + 1], 1);
-        let beyond = beyond.keys.first().and_then(|key| timed_key_parts(key));
-        self.cursor.next_due = beyond.map(|(due, ..)| due);
+        let beyond = beyond.keys.first().and_then(|key| Timed::parse(key));
+        self.cursor.next_due = beyond.map(|beyond| beyond.time);
     }
 
     /// Plants the task that waits at `key`; tells why not, if it still waits.
     fn plant_waiting(&mut self, key: &Bytes, left: &mut usize) -> Option<Planting> {
-        let found = timed_key_parts(key);
-        let task = found.and_then(|(due, _, name)| Some((due, self.table.load(&name)?)));
+        let task = Timed::parse(key).and_then(|found| {
+            let task = self.table.load_part(&found.key, found.part)?;
+            Some((found.time, task))
+        });
         let Some((due, mut task)) = task else {
             self.table.drop_order(key.clone());
             return None;
@@ -238,9 +245,14 @@ impl<S: Store> PlannerCore<S> {
             return Some(Planting::Enough);
         }
         match self.try_plant(&mut task, None) {
-            Planting::Planted | Planting::Expired => {
+            Planting::Planted => {
                 *left -= 1;
                 self.table.save(task);
+                None
+            }
+            Planting::Expired => {
+                *left -= 1;
+                self.expire(task);
                 None
             }
             other => Some(other),
@@ -267,10 +279,8 @@ impl<S: Store> PlannerCore<S> {
                 None => return Planting::Unreadable,
             },
         };
-        let expires_at = definition.expires_after_ms.map(|ms| firing.due.plus(ms));
+        let expires_at = expiry_of(task, definition);
         if expires_at.is_some_and(|at| at < self.now.max(firing.leg_due)) {
-            self.unplanted(task, UnplantedEnd::Expired, None);
-            self.end(task, Ending::Expired, firing.attempt > 1);
             return Planting::Expired;
         }
         let body = work(task, definition, expires_at, self.now).encode(&definition.payload.bytes);
@@ -304,11 +314,35 @@ impl<S: Store> PlannerCore<S> {
         Planting::Planted
     }
 
+    /// A waiting task, or firing of one, came too late to be planted.
+    fn expire(&mut self, mut task: Task) {
+        self.unplanted(&task, UnplantedEnd::Expired, None);
+        let began = task.row.firing.attempt > 1;
+        if task.part.is_some() {
+            return self.firing_ended(task, Ending::Expired, began, self.now);
+        }
+        self.end(&mut task, Ending::Expired, began);
+        self.table.save(task);
+    }
+
     /// A task's definition, read from the table.
     pub(super) fn definition_of(&mut self, task: &Task) -> Option<Definition> {
         let bytes = self.table.definition(task)?;
         self.table.understood(decode_definition(&bytes))
     }
+}
+
+/// When a firing is too late to be called. The first leg of an occurrence whose task leaves misfires
+/// out is too late with the threshold.
+pub(super) fn expiry_of(task: &Task, definition: &Definition) -> Option<Millis> {
+    let firing = &task.row.firing;
+    let expires = definition.expires_after_ms.map(|ms| firing.due.plus(ms));
+    let strict = definition.misfire.policy == MisfirePolicy::Skip
+        && definition.overlap == Overlap::Allow
+        && firing.attempt == 1
+        && task.part.is_some_and(|part| part.manual == 0);
+    let misfires = strict.then(|| firing.due.plus(definition.misfire.threshold_ms));
+    expires.into_iter().chain(misfires).min()
 }
 
 /// What the firing carries to the dispatcher.
@@ -318,6 +352,7 @@ fn work(task: &Task, definition: &Definition, expires_at: Option<Millis>, now: M
         task: task.key.clone(),
         version: firing.version,
         occurrence: firing.occurrence,
+        part: task.part,
         attempt: firing.attempt,
         due: firing.due,
         registered_at: task.row.registered_at,

@@ -2,7 +2,7 @@
 
 use schemas::TaskKey;
 use schemas::answer::{ListPage, ListQuery};
-use schemas::index::{named, parse_name};
+use schemas::index::{TaskRow, named, parse_name};
 
 use super::overlay::after;
 use super::{Life, PlannerCore};
@@ -12,6 +12,8 @@ use crate::store::Store;
 
 /// Tasks on one page at most.
 const LARGEST_PAGE: usize = 500;
+/// Live firings of a recurring task that are shown.
+const MOST_SHOWN: usize = 20;
 
 impl<S: Store> PlannerCore<S> {
     pub(super) fn read(&mut self, input: Input) {
@@ -31,13 +33,21 @@ impl<S: Store> PlannerCore<S> {
         let (row, definition) = self.table.load_committed(task)?;
         let definition = schemas::index::decode_definition(&definition);
         let definition = self.table.understood(definition)?;
-        let mut view = view(task, &row, &definition);
+        let live = self.live_firings(task, &row);
+        let mut view = view(task, &row, &live, &definition);
         for wait in &mut view.waits_for {
             let needed = task.sibling(&wait.step);
             let needed = needed.and_then(|key| self.table.load_committed(&key));
             wait.state = needed.map(|(row, _)| state_of(&row));
         }
         Some(view)
+    }
+
+    fn live_firings(&mut self, task: &TaskKey, row: &TaskRow) -> Vec<TaskRow> {
+        match &row.series {
+            Some(_) => self.table.committed_firings(task, MOST_SHOWN),
+            None => Vec::new(),
+        }
     }
 
     /// A part of a tenant's tasks as of the last commit: at most so many rows are looked at.
@@ -81,7 +91,8 @@ impl<S: Store> PlannerCore<S> {
             if let Some(definition) = self.table.understood(definition)
                 && matches(query, &row, &definition)
             {
-                page.tasks.push(view(&task, &row, &definition));
+                let live = self.live_firings(&task, &row);
+                page.tasks.push(view(&task, &row, &live, &definition));
             }
         }
         if looked >= most {

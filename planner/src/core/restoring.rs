@@ -14,6 +14,7 @@ use super::index::Table;
 use super::lanes::Lanes;
 use super::plant::Cursor;
 use super::ring::Ring;
+use super::series::{Looking, Pacer};
 use super::tally::Tally;
 use super::{Checkpoint, Life, Outbox, PlannerCore};
 use crate::config::PlannerConfig;
@@ -67,6 +68,8 @@ impl<S: Store> PlannerCore<S> {
             table,
             ring: Ring::new(config.instance_bytes, config.late_bytes),
             cursor: Cursor::new(),
+            looking: Looking::new(),
+            pacer: Pacer::new(config.late_per_second),
             forgetting: Forgetting::new(),
             following: Following::new(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
@@ -163,6 +166,8 @@ impl<S: Store> PlannerCore<S> {
             let row = self.table.ring(slot);
             self.ring.load(slot, row);
         }
+        let pace = self.table.pace();
+        self.pacer.load(pace);
         for (topic, offset) in restoring.lanes {
             self.lanes.add(topic, offset);
             self.asks.push_back(Ask::Read(topic, offset));

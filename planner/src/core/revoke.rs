@@ -15,7 +15,7 @@ use super::PlannerCore;
 use super::admit::Asked;
 use super::answer::{Verdict, conflict, refused};
 use super::change::Change;
-use super::command::{same_or_conflict, unchanged, version_of};
+use super::command::{due_of, same_or_conflict, unchanged, version_of};
 use super::index::Task;
 use crate::metrics;
 use crate::store::Store;
@@ -139,7 +139,7 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// Keeps a wish, with a revoke if none is under way.
-    fn wish(&mut self, mut task: Task, wish: Box<Wish>, new: bool, purpose: Purpose) {
+    pub(super) fn wish(&mut self, mut task: Task, wish: Box<Wish>, new: bool, purpose: Purpose) {
         task.row.wish = Some(wish);
         if new {
             self.revoke(&task, purpose);
@@ -249,7 +249,7 @@ pub(super) fn met_the_end(task: &TaskKey, version: u64) -> CommandAnswer {
     conflict(version, &format!("`{task}` ended before this reached it"))
 }
 
-fn nothing() -> Wish {
+pub(super) fn nothing() -> Wish {
     Wish {
         cancel: false,
         pause: false,
@@ -261,7 +261,7 @@ fn nothing() -> Wish {
 }
 
 /// The wish to fold into, and whether it is a new one.
-fn taken(task: &mut Task) -> (Box<Wish>, bool) {
+pub(super) fn taken(task: &mut Task) -> (Box<Wish>, bool) {
     match task.row.wish.take() {
         Some(wish) => (wish, false),
         None => (Box::new(nothing()), true),
@@ -269,10 +269,11 @@ fn taken(task: &mut Task) -> (Box<Wish>, bool) {
 }
 
 /// Lets `request` wait for the decision, to be told of the task as it is wished for by now.
-fn wait(wish: &mut Wish, row: &TaskRow, request: Option<RequestId>) {
+pub(super) fn wait(wish: &mut Wish, row: &TaskRow, request: Option<RequestId>) {
     let (version, due) = match &wish.plan {
+        Some(plan) if row.series.is_some() => (plan.version, plan.due),
         Some(plan) => (plan.version, plan.leg_due),
-        None => (row.version, row.firing.leg_due),
+        None => (row.version, due_of(row)),
     };
     wish.askers.extend(request.map(|request| Asker {
         request,
@@ -281,7 +282,7 @@ fn wait(wish: &mut Wish, row: &TaskRow, request: Option<RequestId>) {
     }));
 }
 
-fn full<T>(askers: &[T], request: Option<RequestId>) -> Verdict {
+pub(super) fn full<T>(askers: &[T], request: Option<RequestId>) -> Verdict {
     let full = request.is_some() && askers.len() >= MOST_ASKERS;
     full.then(|| refused("", "too many commands wait for this task; ask again later"))
 }

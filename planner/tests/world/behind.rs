@@ -31,6 +31,12 @@ pub(crate) struct Behind {
     called: BTreeSet<TaskId>,
     /// Firings of which `cancelled` was said.
     banned: BTreeSet<FireId>,
+    /// What is due is called by itself, and ends well so long after its due time, ms.
+    pub(crate) calls_take: Option<u64>,
+    /// Calls made by themselves, in order: the id, which occurrence, and the due time.
+    pub(crate) calls: Vec<(TaskId, u64, Millis)>,
+    /// Of those, the ones that go on: when they end.
+    busy: Vec<(Millis, FireId)>,
 }
 
 struct Ledger {
@@ -64,7 +70,40 @@ impl Behind {
             }
             self.drain(slot);
         }
+        if let Some(ms) = self.calls_take {
+            self.call_what_is_due(ms, now);
+            Slot::all().for_each(|slot| self.drain(slot));
+        }
         outcomes.append(&mut self.outcomes);
+    }
+
+    fn call_what_is_due(&mut self, takes: u64, now: Millis) {
+        while let Some(at) = self.wheel.iter().position(|(it, _)| it.due <= now) {
+            let (placement, body) = self.wheel.remove(at);
+            let (work, _) = Work::decode(&body).unwrap();
+            if placement.expires_at.is_some_and(|at| at < now) {
+                self.count(&placement).expired += 1;
+                let taken = taken(&placement, now);
+                self.outcomes.push(OutcomeRecord::Expired(taken, body));
+                continue;
+            }
+            self.count(&placement).fired += 1;
+            self.fired.push((placement.fire_id, placement.leg));
+            assert!(!self.banned.contains(&placement.fire_id), "T4: {work:?}");
+            self.called.insert(work.task.id.clone());
+            self.calls.push((work.task.id, work.occurrence, work.due));
+            self.busy
+                .push((placement.due.plus(takes), placement.fire_id));
+            self.open.push((placement, body, true));
+        }
+        let (over, busy) = self.busy.drain(..).partition(|(end, _)| *end <= now);
+        self.busy = busy;
+        let mut over: Vec<(Millis, FireId)> = over;
+        over.sort();
+        for (end, fire_id) in over {
+            let at = self.open.iter().position(|(it, ..)| it.fire_id == fire_id);
+            self.end_at(at.unwrap(), "success", end, None, end);
+        }
     }
 
     fn take(&mut self, slot: Slot, record: BucketRecord, now: Millis) {
@@ -233,9 +272,19 @@ impl Behind {
         said: Option<AnswerBody>,
         now: Millis,
     ) {
-        let (placement, body, began) = self.open.remove(self.in_open(id));
+        self.end_at(self.in_open(id), how, now.plus(wait), said, now);
+    }
+
+    fn end_at(
+        &mut self,
+        open: usize,
+        how: &str,
+        at: Millis,
+        said: Option<AnswerBody>,
+        now: Millis,
+    ) {
+        let (placement, body, began) = self.open.remove(open);
         let (work, _) = Work::decode(&body).unwrap();
-        let at = now.plus(wait);
         let attempt = work.attempt;
         let end = match how {
             "success" => End::Success,
@@ -265,6 +314,7 @@ impl Behind {
             task: work.task,
             version: work.version,
             occurrence: work.occurrence,
+            part: work.part,
             fire_id: placement.fire_id,
             leg: placement.leg,
             attempt,
@@ -295,9 +345,22 @@ impl Behind {
     pub(crate) fn planted(&self) -> Vec<String> {
         let name = |(placement, body): &(Placement, Bytes)| {
             let (work, _) = Work::decode(body).unwrap();
-            format!("{}#{}", work.task.id, placement.leg)
+            match work.part {
+                None => format!("{}#{}", work.task.id, placement.leg),
+                Some(part) if part.manual > 0 => format!("{}.run{}", work.task.id, part.manual),
+                Some(part) => format!("{}.{}#{}", work.task.id, part.occurrence, placement.leg),
+            }
         };
         self.wheel.iter().map(name).collect()
+    }
+
+    /// The payloads in the wheel, without quotes.
+    pub(crate) fn payloads(&self, id: &TaskId) -> String {
+        let own = self.wheel.iter().filter_map(|(_, body)| {
+            let (work, payload) = Work::decode(body).unwrap();
+            (work.task.id == *id).then(|| String::from_utf8_lossy(&payload).replace('"', ""))
+        });
+        own.collect::<Vec<_>>().join(" ")
     }
 
     /// The ids in the wheel.

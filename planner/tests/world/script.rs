@@ -36,11 +36,37 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             // In steps, as a world goes on while time passes.
             let mut left = ms(wait);
             while left > 0 {
-                let step = left.min(10_000);
+                let step = left.min(if world.behind.calls_take.is_some() {
+                    500
+                } else {
+                    10_000
+                });
                 world.now = world.now.plus(step);
                 left -= step;
                 world.pump();
             }
+        }
+        ["down", wait] => {
+            world.crash();
+            world.now = world.now.plus(ms(wait));
+        }
+        ["calls", "take", takes] => world.behind.calls_take = Some(ms(takes)),
+        ["calls"] => shown.push(world.calls()),
+        ["left"] => {
+            world.pump();
+            shown.extend(world.left_out());
+        }
+        ["payloads", id] => {
+            world.pump();
+            shown.push(world.behind.payloads(&task_id(id)));
+        }
+        ["rows"] => {
+            world.pump();
+            shown.extend(world.rows_of_index());
+        }
+        ["tally", id] => {
+            world.pump();
+            shown.push(world.tally(id));
         }
         ["stop"] => world.behind.stopped = true,
         ["go"] => world.behind.stopped = false,
@@ -123,6 +149,20 @@ pub(crate) fn json(words: &[&str]) -> Value {
         match field {
             "after" => body["schedule"] = json!({"after": value}),
             "at" => body["schedule"] = json!({"at": super::START + value.parse::<i64>().unwrap()}),
+            "every" | "after_each" | "max_runs" | "jitter" => {
+                let number = value.parse::<u64>().map(Value::from);
+                body["schedule"][field] = number.unwrap_or_else(|_| json!(value));
+            }
+            "start" | "end" | "anchor" => {
+                let at = super::START + i64::try_from(ms(value)).unwrap();
+                body["schedule"][field] = json!(at);
+            }
+            "overlap" => body["overlap"] = json!(value),
+            "misfire" => {
+                body["misfire"]["policy"] = json!(value);
+            }
+            "most" => body["misfire"]["max"] = json!(value.parse::<u64>().unwrap()),
+            "threshold" | "window" => body["misfire"][field] = json!(value),
             "url" => body["call"] = json!({"url": format!("http://h/{value}")}),
             "payload" => body["payload"] = json!(value),
             "needs" => body["needs"] = value.split(',').map(need).collect(),

@@ -8,7 +8,7 @@ use super::{Tag, decode_row, encode_row};
 use crate::call::{Call, Definition, Payload, Priority, RetryPolicy};
 use crate::codec::DecodeError;
 use crate::flow::Needs;
-use crate::schedule::Schedule;
+use crate::schedule::{Misfire, Overlap, Schedule};
 
 /// All of a definition but the payload's bytes.
 #[derive(Deserialize)]
@@ -22,6 +22,8 @@ struct DefinitionHead {
     tags: Vec<String>,
     expires_after_ms: Option<u64>,
     needs: Option<Needs>,
+    misfire: Misfire,
+    overlap: Overlap,
 }
 
 /// As [`DefinitionHead`], without taking it.
@@ -36,6 +38,8 @@ struct DefinitionRef<'a> {
     tags: &'a [String],
     expires_after_ms: Option<u64>,
     needs: &'a Option<Needs>,
+    misfire: Misfire,
+    overlap: Overlap,
 }
 
 /// A definition as it is stored: everything but the payload, then the payload's bytes.
@@ -51,6 +55,8 @@ pub fn encode_definition(definition: &Definition) -> Bytes {
         tags: &definition.tags,
         expires_after_ms: definition.expires_after_ms,
         needs: &definition.needs,
+        misfire: definition.misfire,
+        overlap: definition.overlap,
     };
     encode_row(Tag::Definition, &head, &definition.payload.bytes)
 }
@@ -74,6 +80,8 @@ pub fn decode_definition(bytes: &Bytes) -> Result<Definition, DecodeError> {
         tags: head.tags,
         expires_after_ms: head.expires_after_ms,
         needs: head.needs,
+        misfire: head.misfire,
+        overlap: head.overlap,
     })
 }
 
@@ -117,6 +125,8 @@ mod tests {
                 join: crate::flow::Join::Any,
                 payload_from: Some("pay".to_owned()),
             }),
+            misfire: Misfire::default(),
+            overlap: Overlap::Skip,
         };
         let bytes = encode_definition(&definition);
         assert_eq!(decode_definition(&bytes), Ok(definition));

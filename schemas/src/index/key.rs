@@ -2,7 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use crate::id::{TaskId, TaskKey, TenantId};
+use crate::id::{FiringPart, TaskId, TaskKey, TenantId};
 use crate::shard::Shard;
 use crate::slot::Slot;
 use crate::topics::Topic;
@@ -22,6 +22,12 @@ pub enum TableKey {
     Mark(TaskKey),
     /// A slot of the ring.
     Ring(Slot),
+    /// One of a task's firings, where it has many.
+    Firing(TaskKey, FiringPart),
+    /// The definition that a version gave a recurring task.
+    Versioned(TaskKey, u64),
+    /// Until when late firings are spread.
+    Pace,
     /// How far the forwards of one partition have come.
     Forwarded(Topic, Shard),
     /// A step that ended and whose dependents were not told yet, by the number of its end.
@@ -40,6 +46,14 @@ impl TableKey {
             Self::Plan(task) => named(b'p', task),
             Self::Successor(task) => named(b's', task),
             Self::Mark(task) => named(b'u', task),
+            Self::Firing(task, part) => named_part(b'k', task, Some(*part)),
+            Self::Versioned(task, version) => {
+                let mut out = BytesMut::from(named(b'd', task).as_ref());
+                out.put_u8(0);
+                out.put_u64(*version);
+                out.freeze()
+            }
+            Self::Pace => Bytes::from_static(b"w"),
             Self::Ring(slot) => Bytes::copy_from_slice(&[b'r', slot.0]),
             Self::Forwarded(topic, shard) => {
                 let name = topic.name();
@@ -70,6 +84,47 @@ pub fn named(prefix: u8, task: &TaskKey) -> Bytes {
     out.freeze()
 }
 
+/// As [`named`], with which of its firings behind it, if it is one: 0 occurrence part manual, big
+/// endian. They follow the task in order.
+#[must_use]
+pub fn named_part(prefix: u8, task: &TaskKey, part: Option<FiringPart>) -> Bytes {
+    let mut out = BytesMut::with_capacity(96);
+    out.put_u8(prefix);
+    put_name(&mut out, task);
+    put_part(&mut out, part);
+    out.freeze()
+}
+
+/// Appends 0 occurrence part manual, if it is a firing.
+pub fn put_part(out: &mut BytesMut, part: Option<FiringPart>) {
+    if let Some(part) = part {
+        out.put_u8(0);
+        out.put_u64(part.occurrence);
+        out.put_u32(part.part);
+        out.put_u64(part.manual);
+    }
+}
+
+/// Reads tenant 0 id, and which of its firings behind it, if it is one.
+#[must_use]
+pub fn parse_name_part(name: &[u8]) -> Option<(TaskKey, Option<FiringPart>)> {
+    let at = name.iter().position(|byte| *byte == 0)?;
+    let behind = name.get(at + 1..)?.iter().position(|byte| *byte == 0);
+    let Some(behind) = behind.map(|behind| at + 1 + behind) else {
+        return Some((parse_name(name)?, None));
+    };
+    let task = parse_name(name.get(..behind)?)?;
+    let (occurrence, rest) = name.get(behind + 1..)?.split_first_chunk::<8>()?;
+    let (part, rest) = rest.split_first_chunk::<4>()?;
+    let manual = rest.first_chunk::<8>().filter(|_| rest.len() == 8)?;
+    let part = FiringPart {
+        occurrence: u64::from_be_bytes(*occurrence),
+        part: u32::from_be_bytes(*part),
+        manual: u64::from_be_bytes(*manual),
+    };
+    Some((task, Some(part)))
+}
+
 /// Appends tenant 0 id.
 pub fn put_name(out: &mut BytesMut, task: &TaskKey) {
     out.put_slice(task.tenant.as_str().as_bytes());
@@ -98,7 +153,21 @@ mod tests {
             tenant: TenantId::new("shop").unwrap(),
             id: TaskId::new("order-1/close").unwrap(),
         };
-        assert_eq!(parse_name(&named(b't', &task)[1..]), Some(task));
+        assert_eq!(parse_name(&named(b't', &task)[1..]), Some(task.clone()));
         assert_eq!(parse_name(b"no separator"), None);
+        for part in [
+            None,
+            Some(FiringPart::occurrence(0)),
+            Some(FiringPart {
+                occurrence: u64::MAX,
+                part: 3,
+                manual: 256,
+            }),
+        ] {
+            let name = named_part(b'k', &task, part);
+            assert_eq!(parse_name_part(&name[1..]), Some((task.clone(), part)));
+        }
+        let cut = named_part(b'k', &task, Some(FiringPart::occurrence(1)));
+        assert_eq!(parse_name_part(&cut[1..cut.len() - 1]), None);
     }
 }

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Tag, decode_row, encode_row};
+use super::{Series, Tag, decode_row, encode_row};
 use crate::answer::AttemptView;
 use crate::call::Priority;
 use crate::codec::DecodeError;
@@ -36,6 +36,8 @@ pub struct TaskRow {
     pub apart: bool,
     /// What there is to say of it as the step of a flow.
     pub step: Option<Box<StepRow>>,
+    /// It recurs.
+    pub series: Option<Box<Series>>,
 }
 
 /// A step of a flow, beside what it is as a task.
@@ -105,6 +107,8 @@ pub enum Phase {
         /// Whether any call of its last firing began.
         began: bool,
     },
+    /// Of a recurring task: nothing is to be planned until one of its firings has ended or was decided.
+    Busy,
 }
 
 /// How a task ended.
@@ -183,9 +187,10 @@ pub struct Plan {
     pub priority: Priority,
     /// When its schedule wants it.
     pub due: Millis,
-    /// When its next leg is due.
+    /// When its next leg is due; of a recurring task, what is planned anew is due behind this.
     pub leg_due: Millis,
-    /// The firing goes on under its name, rather than a new one taking its place.
+    /// The firing goes on under its name, rather than a new one taking its place;
+    /// of a recurring task, its schedule counts from where it did.
     pub keep: bool,
     /// As by [`super::encode_definition`]; empty where it stands apart.
     pub definition: Bytes,

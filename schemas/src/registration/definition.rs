@@ -2,7 +2,7 @@
 
 use super::{Complaint, Patch, Refusal};
 use crate::call::{Definition, Jitter, RetryPlan, RetryPolicy};
-use crate::schedule::Schedule;
+use crate::schedule::{Beat, Misfire, Overlap, Schedule};
 
 impl RetryPolicy {
     /// Calls in all unless asked otherwise.
@@ -33,6 +33,47 @@ impl Default for RetryPolicy {
 impl Definition {
     /// Limit of a call unless asked otherwise, ms.
     pub const TIMEOUT_MS: u64 = 5_000;
+
+    /// What does not go together in it, each with its field.
+    #[must_use]
+    pub fn complaints(&self) -> Vec<Complaint> {
+        let mut complaints = Vec::new();
+        let mut complain = |field: &str, problem: &str| {
+            complaints.push(Complaint {
+                field: field.to_owned(),
+                problem: problem.to_owned(),
+            });
+        };
+        let Some(recurrence) = self.schedule.recurrence() else {
+            let once = "belongs to a recurring schedule: `cron`, `every` or `after_each`";
+            if self.misfire != Misfire::default() {
+                complain("misfire", once);
+            }
+            if self.overlap != Overlap::default() {
+                complain("overlap", once);
+            }
+            return complaints;
+        };
+        if self.needs.is_some() {
+            complain(
+                "needs",
+                "a recurring task waits for no step; register it without",
+            );
+        }
+        if matches!(recurrence.beat, Beat::AfterEach(_)) {
+            if self.overlap != Overlap::default() {
+                complain(
+                    "overlap",
+                    "firings of `after_each` never overlap; leave it out",
+                );
+            }
+            if self.misfire != Misfire::default() {
+                let problem = "an occurrence of `after_each` is never left out; leave it away";
+                complain("misfire", problem);
+            }
+        }
+        complaints
+    }
 }
 
 impl Patch {
@@ -55,6 +96,8 @@ impl Patch {
                 tags: self.tags.unwrap_or_default(),
                 expires_after_ms: self.expires_after_ms,
                 needs: self.needs,
+                misfire: self.misfire.unwrap_or_default(),
+                overlap: self.overlap.unwrap_or_default(),
             }),
             (schedule, call) => Err(Refusal {
                 malformed: false,
@@ -90,5 +133,7 @@ impl Patch {
         if self.needs.is_some() {
             to.needs = self.needs;
         }
+        set(&mut to.misfire, self.misfire);
+        set(&mut to.overlap, self.overlap);
     }
 }

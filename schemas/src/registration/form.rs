@@ -2,20 +2,79 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{Call, Definition, Jitter, RetryPlan, RetryPolicy};
+use crate::call::{Call, Definition, RetryPlan, RetryPolicy};
 use crate::duration;
 use crate::flow::{Need, Needs};
-use crate::schedule::Schedule;
+use crate::schedule::{Beat, Misfire, MisfirePolicy, Recurrence, Schedule};
 
 use super::needs::{JOINS, ONS};
 use super::parts::JITTERS;
+use super::recurring::{FOLDS, GAPS, ON_CLOSED, OVERLAPS};
 
-/// A schedule as it is registered: `{"at": 1796086800000}` or `{"after": "30m"}`.
+/// A schedule as it is registered: `{"at": 1796086800000}` or `{"every": "10s"}`.
 #[must_use]
 pub fn schedule_json(schedule: &Schedule) -> Value {
     match schedule {
         Schedule::At(at) => json!({"at": at.0}),
         Schedule::After(ms) => json!({"after": duration::format(*ms)}),
+        Schedule::Recurring(recurrence) => Value::Object(recurrence_json(recurrence)),
+    }
+}
+
+fn recurrence_json(recurrence: &Recurrence) -> Map<String, Value> {
+    let mut out = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            out.insert(name.to_owned(), value);
+        }
+    };
+    match &recurrence.beat {
+        Beat::Cron {
+            expression,
+            zone,
+            gap,
+            fold,
+        } => {
+            put("cron", Some(expression.as_str().into()));
+            put("zone", Some(zone.as_str().into()));
+            put("gap", gap.map(|gap| name_of(&GAPS, gap).into()));
+            put("fold", fold.map(|fold| name_of(&FOLDS, fold).into()));
+        }
+        Beat::Every { ms, anchor } => {
+            put("every", Some(duration::format(*ms).into()));
+            put("anchor", anchor.map(|at| at.0.into()));
+        }
+        Beat::AfterEach(ms) => put("after_each", Some(duration::format(*ms).into())),
+    }
+    let spread = |ms: u64| (ms > 0).then(|| duration::format(ms).into());
+    put("start", recurrence.start.map(|at| at.0.into()));
+    put("end", recurrence.end.map(|at| at.0.into()));
+    put("max_runs", recurrence.max_runs.map(Into::into));
+    put("jitter", spread(recurrence.jitter_ms));
+    put("window", spread(recurrence.window_ms));
+    if !recurrence.calendars.is_empty() {
+        put("calendars", Some(json!(recurrence.calendars)));
+        let on_closed = name_of(&ON_CLOSED, recurrence.on_closed);
+        put("on_closed", Some(on_closed.into()));
+    }
+    out
+}
+
+/// A misfire policy as it is registered.
+#[must_use]
+pub fn misfire_json(misfire: &Misfire) -> Value {
+    let threshold = duration::format(misfire.threshold_ms);
+    match misfire.policy {
+        MisfirePolicy::Skip => json!({"policy": "skip", "threshold": threshold}),
+        MisfirePolicy::Once => json!({"policy": "once", "threshold": threshold}),
+        MisfirePolicy::All { max } => {
+            json!({"policy": "all", "threshold": threshold, "max": max})
+        }
+        MisfirePolicy::Window { ms } => json!({
+            "policy": "window",
+            "threshold": threshold,
+            "window": duration::format(ms),
+        }),
     }
 }
 
@@ -50,7 +109,7 @@ pub fn retry_json(retry: &RetryPolicy) -> Value {
                 "first": duration::format(*first_ms),
                 "factor": factor,
                 "max": duration::format(*max_ms),
-                "jitter": jitter_name(*jitter),
+                "jitter": name_of(&JITTERS, *jitter),
             },
         }),
         RetryPlan::Explicit(waits) => json!({
@@ -101,11 +160,14 @@ pub fn definition_json(definition: &Definition) -> Value {
     {
         fields.extend(shown);
     }
+    if definition.schedule.recurrence().is_some()
+        && let Some(fields) = out.as_object_mut()
+    {
+        fields.insert("misfire".to_owned(), misfire_json(&definition.misfire));
+        let overlap = name_of(&OVERLAPS, definition.overlap);
+        fields.insert("overlap".to_owned(), overlap.into());
+    }
     out
-}
-
-fn jitter_name(jitter: Jitter) -> &'static str {
-    name_of(&JITTERS, jitter)
 }
 
 /// The word a value is asked by; every value has one.

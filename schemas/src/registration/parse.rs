@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::object::{Complaints, Object, Path, text, whole, word};
 use super::{Command, Complaint, Patch, Refusal, Registration, Report, ReportResult};
-use super::{call, needs, parts};
+use super::{call, needs, parts, recurring, when};
 use crate::id::{FireId, TaskId, TaskKey, TenantId};
 
 /// Largest registration, bytes: what a record may hold with room to spare for its headers.
@@ -68,7 +68,7 @@ const CARRIES: &[Op] = &[Op::Register, Op::Update, Op::Run];
 const REPORTS: &[Op] = &[Op::Report];
 
 /// Every field of a registration, and the ops it belongs to; empty where it belongs to all.
-pub(crate) const FIELDS: [(&str, &[Op]); 21] = [
+pub(crate) const FIELDS: [(&str, &[Op]); 23] = [
     ("op", &[]),
     ("tenant", &[]),
     ("id", &[]),
@@ -83,6 +83,8 @@ pub(crate) const FIELDS: [(&str, &[Op]); 21] = [
     ("priority", DEFINES),
     ("tags", DEFINES),
     ("expires_after", DEFINES),
+    ("misfire", DEFINES),
+    ("overlap", DEFINES),
     ("completion", DEFINES),
     ("needs", DEFINES),
     ("join", DEFINES),
@@ -240,7 +242,7 @@ fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Comp
     Patch {
         schedule: object
             .get("schedule")
-            .and_then(|raw| parts::schedule(raw, at.field("schedule"), complaints)),
+            .and_then(|raw| when::schedule(raw, at.field("schedule"), complaints)),
         call: object
             .get("call")
             .and_then(|raw| call::call(raw, at.field("call"), complaints)),
@@ -262,6 +264,12 @@ fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Comp
             parts::duration(raw, at, parts::EXPIRY_MS, complaints)
         }),
         needs: needs::needs(object, task, complaints),
+        misfire: object
+            .get("misfire")
+            .and_then(|raw| recurring::misfire(raw, at.field("misfire"), complaints)),
+        overlap: object
+            .get("overlap")
+            .and_then(|raw| word(raw, at.field("overlap"), &recurring::OVERLAPS, complaints)),
     }
 }
 
@@ -281,6 +289,9 @@ fn read_command(
             }
             required(object, "call", complaints);
             let definition = patch.into_definition().ok()?;
+            for complaint in definition.complaints() {
+                complaints.add(Path::Root.field(&complaint.field), complaint.problem);
+            }
             Some(Command::Register(Box::new(definition)))
         }
         Op::Update => {

@@ -1,4 +1,4 @@
-//! The other parts of a definition: schedule, payload, retry, tags.
+//! The other parts of a definition: durations, payload, retry, tags.
 
 use std::ops::RangeInclusive;
 
@@ -11,8 +11,6 @@ use super::call::value_problem;
 use super::object::{Complaints, Object, Path, items, kind, quote, text, whole, word};
 use crate::call::{Jitter, Payload, Priority, RetryPlan, RetryPolicy};
 use crate::duration;
-use crate::schedule::Schedule;
-use crate::time::{Millis, parse_rfc3339};
 
 const DAY_MS: u64 = 86_400_000;
 /// Longest `after`: 200 years. What is meant to be further away is a slip of the unit.
@@ -46,9 +44,6 @@ pub(crate) const JITTERS: [(&str, Jitter); 3] = [
     ("equal", Jitter::Equal),
 ];
 
-/// Epoch seconds of the years 2001 to 2286, taken for ms, are the spring of 1970: nobody means that.
-const SECONDS_TAKEN_FOR_MS: RangeInclusive<i64> = 1_000_000_000..=9_999_999_999;
-
 pub(super) fn duration(
     raw: &RawValue,
     at: Path<'_>,
@@ -71,99 +66,6 @@ pub(super) fn duration(
             at,
             format!("must be from {low} to {high}, is {}", quote(&found)),
         );
-        return None;
-    }
-    Some(ms)
-}
-
-pub(super) fn schedule(
-    raw: &RawValue,
-    at: Path<'_>,
-    complaints: &mut Complaints,
-) -> Option<Schedule> {
-    const LATER: [&str; 3] = ["cron", "every", "after_each"];
-    let known = [
-        "at",
-        "after",
-        "cron",
-        "every",
-        "after_each",
-        "zone",
-        "start",
-        "end",
-    ];
-    let object = Object::read(raw, at, &known, complaints)?;
-    let forms: Vec<&str> = known[..5]
-        .iter()
-        .copied()
-        .filter(|name| object.get(name).is_some())
-        .collect();
-    let [form] = forms.as_slice() else {
-        let found = if forms.is_empty() {
-            "none"
-        } else {
-            &forms.join(", ")
-        };
-        complaints.add(
-            at,
-            format!("takes exactly one of `at`, `after`; has {found}"),
-        );
-        return None;
-    };
-    if LATER.contains(form) {
-        let problem = "is not available in this release; only `at` and `after` are";
-        complaints.add(at.field(form), problem);
-        return None;
-    }
-    for name in &known[5..] {
-        if object.get(name).is_some() {
-            complaints.add(at.field(name), format!("does not belong to `{form}`"));
-        }
-    }
-    let raw = object.get(form)?;
-    let at = at.field(form);
-    match *form {
-        "after" => duration(raw, at, AFTER_MS, complaints).map(Schedule::After),
-        _ => time(raw, at, complaints).map(Schedule::At),
-    }
-}
-
-/// RFC 3339 text or epoch ms.
-fn time(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) -> Option<Millis> {
-    let ms = match kind(raw) {
-        "a number" => epoch_ms(raw, at, complaints)?,
-        "text" => {
-            let found = text(raw, at, complaints)?;
-            let Some(time) = parse_rfc3339(&found) else {
-                let problem = "is not a time with its offset, such as `2026-12-01T09:00:00+08:00`";
-                complaints.add(at, format!("`{}` {problem}", quote(&found)));
-                return None;
-            };
-            time.0
-        }
-        other => {
-            let problem = format!("must be RFC 3339 text or epoch ms, is {other}");
-            complaints.add(at, problem);
-            return None;
-        }
-    };
-    if Millis(ms) > Millis::LATEST_DUE {
-        complaints.add(at, "is behind the year 9999");
-        return None;
-    }
-    Some(Millis(ms))
-}
-
-fn epoch_ms(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) -> Option<i64> {
-    let found = quote(raw.get());
-    let Ok(ms) = serde_json::from_str::<i64>(raw.get()) else {
-        let problem = format!("must be a whole number of ms since the epoch, is {found}");
-        complaints.add(at, problem);
-        return None;
-    };
-    if SECONDS_TAKEN_FOR_MS.contains(&ms) {
-        let problem = format!("is ms since the epoch; {found} looks like seconds");
-        complaints.add(at, problem);
         return None;
     }
     Some(ms)

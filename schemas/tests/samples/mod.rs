@@ -12,9 +12,11 @@ use schemas::id::FiringName;
 use schemas::index::{Meta, TableKey};
 use schemas::outcome::Phases;
 use schemas::owner::Owner;
+use schemas::schedule::{Fold, Gap, OnClosed};
 use schemas::{
-    Call, DeadLetter, DecodeError, Definition, FireId, Instance, Millis, Payload, Priority,
-    RetryPlan, RetryPolicy, Schedule, Shard, Slot, TaskId, TaskKey, TenantId, Topic, Work,
+    Beat, Call, DeadLetter, DecodeError, Definition, FireId, FiringPart, Instance, Millis, Misfire,
+    MisfirePolicy, Overlap, Payload, Priority, Recurrence, RetryPlan, RetryPolicy, Schedule, Shard,
+    Slot, TaskId, TaskKey, TenantId, Topic, Work,
 };
 
 /// Reads bytes and writes what was understood.
@@ -59,6 +61,14 @@ pub(crate) fn fire_id() -> FireId {
     )
 }
 
+pub(crate) fn part() -> FiringPart {
+    FiringPart {
+        occurrence: 3,
+        part: 1,
+        manual: 2,
+    }
+}
+
 pub(crate) fn instance() -> Instance {
     Instance::of(DUE)
 }
@@ -98,6 +108,36 @@ pub(crate) fn definition(schedule: Schedule, retry: RetryPolicy) -> Definition {
         tags: vec!["orders".to_owned(), "é".to_owned()],
         expires_after_ms: Some(7_200_000),
         needs: None,
+        misfire: Misfire::default(),
+        overlap: Overlap::default(),
+    }
+}
+
+/// With everything in it that a recurrence can have.
+pub(crate) fn recurring() -> Definition {
+    let cron = Beat::Cron {
+        expression: "0 30 2 * * MON-FRI".to_owned(),
+        zone: "Asia/Shanghai".to_owned(),
+        gap: Some(Gap::End),
+        fold: Some(Fold::Both),
+    };
+    let recurrence = Recurrence {
+        start: Some(DUE.minus(1)),
+        end: Some(DUE.plus(1)),
+        max_runs: Some(9),
+        jitter_ms: 5,
+        window_ms: 6,
+        calendars: vec!["holidays".to_owned()],
+        on_closed: OnClosed::Move,
+        ..Recurrence::of(cron)
+    };
+    Definition {
+        misfire: Misfire {
+            threshold_ms: 1_000,
+            policy: MisfirePolicy::All { max: 7 },
+        },
+        overlap: Overlap::CancelPrevious,
+        ..definition(Schedule::Recurring(Box::new(recurrence)), backoff())
     }
 }
 
@@ -106,6 +146,7 @@ pub(crate) fn work() -> Work {
         task: task(),
         version: 7,
         occurrence: 3,
+        part: Some(part()),
         attempt: 2,
         due: DUE,
         registered_at: DUE.minus(90_000),
@@ -205,6 +246,9 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
             TableKey::Forwarded(Topic::RegistrationsBulk, Shard(513)).encode(),
         ),
         ("key.follow", TableKey::Follow(258).encode()),
+        ("key.firing", TableKey::Firing(task(), part()).encode()),
+        ("key.versioned", TableKey::Versioned(task(), 7).encode()),
+        ("key.pace", TableKey::Pace.encode()),
         ("key.meta", TableKey::Meta.encode()),
         ("value.meta", Meta::default().encode()),
         ("fire_id", Bytes::copy_from_slice(&fire_id().0)),

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use schemas::bucket::{Revoke, Seal};
 use schemas::fire::Recall;
 use schemas::outcome::{
-    Again, Answer, Decision, Drained, End, Ended, Recalled, Taken, Unplanted, UnplantedEnd,
+    Again, Answer, Decision, Drained, End, Ended, Missed, MissedWhy, Recalled, Taken, Unplanted,
+    UnplantedEnd,
 };
 use schemas::{
     AnswerBody, BucketRecord, DecodeError, Fire, LaneRecord, OutcomeRecord, Placement, Priority,
@@ -81,6 +82,7 @@ fn leg(end: End, answer: Option<Answer>) -> OutcomeRecord {
         task: task(),
         version: 7,
         occurrence: 3,
+        part: None,
         fire_id: fire_id(),
         leg: 4,
         attempt: 2,
@@ -182,6 +184,18 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         reason: Some("`pay` was dead".to_owned()),
         ..unplanted.clone()
     };
+    let missed = Missed {
+        task: task(),
+        version: 7,
+        first: 4,
+        last: 363,
+        fire_id,
+        from: DUE,
+        to: DUE.plus(3_590_000),
+        registered_at: DUE.minus(9),
+        why: MissedWhy::Late,
+        at: DUE.plus(3_700_000),
+    };
     let (too_late, gone) = (Decision::TooLate, Decision::Gone);
     let all = [
         (
@@ -201,6 +215,7 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         ("outcome.drained", OutcomeRecord::Drained(drained)),
         ("outcome.unplanted", OutcomeRecord::Unplanted(unplanted)),
         ("outcome.skipped", OutcomeRecord::Unplanted(skipped)),
+        ("outcome.missed", OutcomeRecord::Missed(missed)),
     ];
     all.into_iter()
         .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))

@@ -4,16 +4,18 @@ use bytes::Bytes;
 use schemas::answer::AttemptView;
 use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
-    Asker, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Mark, NeedState, PastFiring,
-    Phase, Plan, RingPhase, RingRow, StepRow, Successor, TaskRow, Wish, decode_definition,
-    encode_definition,
+    Asker, Buffer, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse, Mark,
+    NeedState, Older, Pace, PastFiring, Phase, Plan, RingPhase, RingRow, Series, Span, StepRow,
+    Successor, Tally, TaskRow, Wish, decode_definition, encode_definition,
 };
 use schemas::{
     AnswerBody, Definition, Needs, Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard,
     Topic,
 };
 
-use super::{DUE, Read, Sample, backoff, definition, fire_id, instance, phases, sample, task};
+use super::{
+    DUE, Read, Sample, backoff, definition, fire_id, instance, phases, recurring, sample, task,
+};
 
 fn row() -> TaskRow {
     TaskRow {
@@ -38,6 +40,51 @@ fn row() -> TaskRow {
         past: Vec::new(),
         apart: true,
         step: None,
+        series: None,
+    }
+}
+
+fn series() -> Series {
+    Series {
+        defined: 7,
+        since: DUE.minus(90_000),
+        serial: true,
+        last_due: Some(DUE.minus(1)),
+        over: true,
+        tally: Tally {
+            ended: 1,
+            skipped: 2,
+            missed: 3,
+            taken: 4,
+        },
+        runs: 5,
+        live: 6,
+        manual_live: 1,
+        manual: 2,
+        older: vec![Older {
+            version: 3,
+            live: 1,
+        }],
+        buffers: vec![Buffer {
+            occurrence: 9,
+            due: DUE.plus(1),
+            count: 2,
+        }],
+        lapse: Some(Lapse {
+            before: DUE,
+            oldest: DUE.minus(9),
+            left_out: Some(Span {
+                first: 8,
+                from: DUE,
+                last: 9,
+                to: DUE.plus(7),
+            }),
+            ahead: 3,
+            next: Some(DUE.plus(9)),
+            known: true,
+        }),
+        deciding: 2,
+        began: true,
     }
 }
 
@@ -100,6 +147,7 @@ fn full_row() -> TaskRow {
         wish: Some(Box::new(wish)),
         past: vec![past],
         apart: false,
+        series: Some(Box::new(series())),
         ..row()
     }
 }
@@ -178,6 +226,12 @@ fn tasks() -> Vec<Sample> {
             definition_read,
         ),
         sample(
+            "index.definition.recurring",
+            encode_definition(&recurring()),
+            &recurring(),
+            definition_read,
+        ),
+        sample(
             "index.definition.after",
             encode_definition(&after),
             &after,
@@ -204,6 +258,9 @@ fn ring_and_marks() -> Vec<Sample> {
         cancelled_at: DUE,
         until: DUE.plus(600_000),
     };
+    let pace = Pace {
+        next_us: DUE.0 * 1_000 + 1,
+    };
     let follow = Follow {
         task: task(),
         version: 7,
@@ -223,6 +280,9 @@ fn ring_and_marks() -> Vec<Sample> {
         sample("index.ring", ring.encode(), &ring, ring_read),
         sample("index.follow", follow.encode(), &follow, follow_read),
         sample("index.mark", mark.encode(), &mark, mark_read),
+        sample("index.pace", pace.encode(), &pace, |bytes| {
+            Pace::decode(bytes).map(|it| format!("{it:?}"))
+        }),
         sample(
             "index.forwarded",
             forwarded.encode(),

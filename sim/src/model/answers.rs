@@ -60,6 +60,7 @@ pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
                 after: &sent[n + 1..],
                 calls: &calls,
                 created: &created,
+                recurs: task.recurring.is_some(),
                 expires: task.expires_after_ms.is_some(),
                 calm,
             };
@@ -82,6 +83,8 @@ struct Asked<'a> {
     calls: &'a [&'a Called],
     /// Commands that were told to have made a task.
     created: &'a BTreeSet<RequestId>,
+    /// The task fires many times.
+    recurs: bool,
     /// The task may end by its expiry.
     expires: bool,
     /// Nothing went wrong in this run.
@@ -136,6 +139,7 @@ impl Asked<'_> {
             }
             CommandAnswer::Created { due, .. } | CommandAnswer::Changed { due, .. } => {
                 let when = match self.op {
+                    _ if self.recurs => None,
                     Op::Register(when, _) | Op::Reschedule(when) => Some(when.due(sent.appended)),
                     _ => None,
                 };

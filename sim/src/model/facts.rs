@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use archive::Row;
 use pipeline::{Record, TopicPartition};
-use schemas::outcome::{Decision, End};
+use schemas::outcome::{Decision, End, MissedWhy, UnplantedEnd};
 use schemas::{
-    AnswerBody, BucketRecord, FireId, LaneRecord, OutcomeRecord, Priority, Slot, TaskKey, Topic,
-    Work,
+    AnswerBody, BucketRecord, FireId, LaneRecord, Millis, OutcomeRecord, Priority, Slot, TaskKey,
+    Topic, Work,
 };
 
 use crate::world::World;
@@ -22,6 +22,8 @@ pub(super) struct Facts {
     pub(super) finals: BTreeMap<FireId, Vec<Fact>>,
     /// Tasks that were taken back, and when last.
     pub(super) taken_back: BTreeMap<TaskKey, u64>,
+    /// What became of the occurrences of recurring tasks.
+    pub(super) fates: BTreeMap<TaskKey, Vec<Fate>>,
     /// What must be in the archive.
     pub(super) rows: BTreeMap<(FireId, u32), Row>,
 }
@@ -35,6 +37,23 @@ pub(super) struct Leg {
     pub(super) taken: u32,
     /// By its call, or by a recall.
     pub(super) ended: u32,
+}
+
+/// What became of one occurrence of a recurring task, or of several that were left out.
+#[derive(Clone, Debug)]
+pub(super) struct Fate {
+    pub(super) fire_id: FireId,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    pub(super) from: Millis,
+    pub(super) to: Millis,
+    pub(super) manual: bool,
+    /// Taken back before a call began.
+    pub(super) taken: bool,
+    /// Why it was left out, and when that was decided, if it was.
+    pub(super) left_out: Option<(MissedWhy, Millis)>,
+    /// Ms behind the beginning, of its append.
+    pub(super) at: u64,
 }
 
 /// An end of a firing.
@@ -112,6 +131,9 @@ impl Facts {
         let Ok(outcome) = OutcomeRecord::decode(value) else {
             return;
         };
+        if let Some((task, fate)) = fate_of(&outcome, at) {
+            self.fates.entry(task).or_default().push(fate);
+        }
         if let Ok(Some(row)) = Row::of(outcome.clone()) {
             self.rows.insert((row.fire_id, row.leg), row);
         }
@@ -152,7 +174,9 @@ impl Facts {
                 };
                 (it.fire_id, it.task, end)
             }
-            OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) => return,
+            OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) | OutcomeRecord::Missed(_) => {
+                return;
+            }
         };
         if end == Final::Cancelled {
             self.taken_back.insert(task.clone(), at);
@@ -166,5 +190,74 @@ impl Facts {
                 at,
             });
         }
+    }
+}
+
+/// What an outcome says of occurrences; of a task that fires once it says the same of its only one.
+fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
+    let of_work = |body, fire_id, taken| {
+        let (work, _) = Work::decode(body).ok()?;
+        let fate = Fate {
+            fire_id,
+            first: work.occurrence,
+            last: work.occurrence,
+            from: work.due,
+            to: work.due,
+            manual: work.part.is_some_and(|part| part.manual > 0),
+            taken,
+            left_out: None,
+            at,
+        };
+        Some((work.task, fate))
+    };
+    match outcome {
+        OutcomeRecord::Ended(it) if !matches!(it.end, End::Again { .. }) => {
+            let fate = Fate {
+                fire_id: it.fire_id,
+                first: it.occurrence,
+                last: it.occurrence,
+                from: it.phases.due,
+                to: it.phases.due,
+                manual: it.part.is_some_and(|part| part.manual > 0),
+                taken: false,
+                left_out: None,
+                at,
+            };
+            Some((it.task.clone(), fate))
+        }
+        OutcomeRecord::Recalled(it, body) if it.decision == Decision::Cancelled => {
+            of_work(body, it.fire_id, true)
+        }
+        OutcomeRecord::Revoked(it, body) => of_work(body, it.fire_id, true),
+        OutcomeRecord::Expired(it, body) => of_work(body, it.fire_id, false),
+        OutcomeRecord::Unplanted(it) => {
+            let fate = Fate {
+                fire_id: it.fire_id,
+                first: it.occurrence,
+                last: it.occurrence,
+                from: it.due,
+                to: it.due,
+                manual: false,
+                taken: it.end != UnplantedEnd::Expired,
+                left_out: None,
+                at,
+            };
+            Some((it.task.clone(), fate))
+        }
+        OutcomeRecord::Missed(it) => {
+            let fate = Fate {
+                fire_id: it.fire_id,
+                first: it.first,
+                last: it.last,
+                from: it.from,
+                to: it.to,
+                manual: false,
+                taken: false,
+                left_out: Some((it.why, it.at)),
+                at,
+            };
+            Some((it.task.clone(), fate))
+        }
+        _ => None,
     }
 }

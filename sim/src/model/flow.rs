@@ -109,7 +109,7 @@ pub(super) fn steps_follow_their_needs(
 /// As registered.
 fn needs_of(task: &TaskPlan) -> Option<Needs> {
     task.needs.as_ref()?;
-    let json = Op::Register(crate::plan::When::After(0), 0).json(task);
+    let json = Op::Register(crate::plan::When::After(0), 0).json(task, None);
     match Registration::parse(json.as_bytes()).ok()?.command {
         Command::Register(definition) => definition.needs,
         _ => None,

@@ -6,7 +6,8 @@ use rand_chacha::ChaCha8Rng;
 use schemas::Millis;
 use serde_json::{Value, json};
 
-use super::TaskPlan;
+use super::{Recurring, TaskPlan};
+use crate::planted::Bug;
 
 /// The intake a command is written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,7 +82,7 @@ impl When {
 impl Op {
     /// The record's value.
     #[must_use]
-    pub fn json(&self, task: &TaskPlan) -> String {
+    pub fn json(&self, task: &TaskPlan, bug: Option<Bug>) -> String {
         let (tenant, id) = (task.key.tenant.as_str(), task.key.id.as_str());
         let mut command = json!({ "tenant": tenant, "id": id, "op": self.name() });
         match self {
@@ -100,6 +101,9 @@ impl Op {
                     for (name, value) in needs {
                         command[name] = value.clone();
                     }
+                }
+                if let Some(recurring) = told(task, bug) {
+                    recurring.put(&mut command, u64::from(bug == Some(Bug::DriftingRate)));
                 }
                 if let Some(ms) = task.expires_after_ms {
                     command["expires_after"] = json!(format!("{ms}ms"));
@@ -128,6 +132,17 @@ impl Op {
             Self::Garbage => "garbage",
         }
     }
+}
+
+/// What is registered of a recurring task: a bug may have it told wrong.
+fn told(task: &TaskPlan, bug: Option<Bug>) -> Option<Recurring> {
+    let mut recurring = task.recurring?;
+    match bug {
+        Some(Bug::OverlapIgnored) => recurring.overlap = "allow",
+        Some(Bug::MisfireIgnored) => recurring.misfire = "all",
+        _ => {}
+    }
+    Some(recurring)
 }
 
 const DAY_MS: u64 = 86_400_000;

@@ -35,6 +35,8 @@ pub enum Fault {
     },
     /// Every process of a role is killed, and started again later.
     Gone { role: Role, down_ms: u64 },
+    /// Every process is killed, and started again later.
+    AllGone { down_ms: u64 },
     /// The archive's database does not answer.
     ArchiveAway { for_ms: u64 },
     /// The planner's table is compacted.
@@ -48,7 +50,8 @@ impl Fault {
         match self {
             Self::Kill { down_ms, .. }
             | Self::Leave { down_ms, .. }
-            | Self::Gone { down_ms, .. } => *down_ms,
+            | Self::Gone { down_ms, .. }
+            | Self::AllGone { down_ms } => *down_ms,
             Self::Stall { for_ms, .. }
             | Self::Replace { for_ms, .. }
             | Self::ArchiveAway { for_ms } => *for_ms,

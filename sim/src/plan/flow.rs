@@ -57,6 +57,7 @@ fn step(
         lane: Lane::First,
         astray: astray.filter(|shard| *shard != home),
         needs,
+        recurring: None,
         key,
     }
 }

@@ -169,6 +169,7 @@ impl World {
             version: work.version,
             fire_id: fire.fire_id,
             leg: fire.leg,
+            part: work.part,
             attempt: work.attempt,
             registered_at: work.registered_at,
             payload: order.payload.clone(),

@@ -48,7 +48,7 @@ impl World {
                         first = Some(first.map_or(due, |first: Millis| first.min(due)));
                     }
                     Phase::Planted { .. } => return None,
-                    Phase::Held | Phase::Paused | Phase::Ended { .. } => {}
+                    Phase::Held | Phase::Paused | Phase::Busy | Phase::Ended { .. } => {}
                 }
             } else if RingRow::decode(value).is_ok_and(|row| row.phase != RingPhase::Free) {
                 return None;

@@ -68,6 +68,15 @@ impl World {
                     }
                 }
             }
+            Fault::AllGone { down_ms } => {
+                for worker in 0..self.workers.len() {
+                    let being = &self.workers[worker];
+                    if being.alive && !being.replaced {
+                        let more = self.rng.random_range(0..500);
+                        self.kill(worker, down_ms + more, None);
+                    }
+                }
+            }
             Fault::ArchiveAway { for_ms } => {
                 self.table.away_until = self.clock.elapsed() + for_ms;
             }

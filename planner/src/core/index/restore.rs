@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use schemas::Millis;
-use schemas::index::{Mark, TaskRow, parse_name};
+use schemas::index::{Mark, TaskRow, parse_name, parse_name_part};
 
 use super::Table;
 use super::relate::relations_of;
@@ -20,7 +20,7 @@ impl<S: Store> Table<S> {
         self.written = sequence;
         self.sequence = sequence;
         match key.first() {
-            Some(b't') => self.restore_task(&key, value.as_ref()),
+            Some(b't' | b'k') => self.restore_task(&key, value.as_ref()),
             Some(b'u') => self.restore_mark(&key, value.as_ref()),
             _ => {}
         }
@@ -32,18 +32,18 @@ impl<S: Store> Table<S> {
     }
 
     fn restore_task(&mut self, key: &[u8], value: Option<&Bytes>) {
-        let Some(name) = key.get(1..).and_then(parse_name) else {
+        let Some((name, part)) = key.get(1..).and_then(parse_name_part) else {
             return;
         };
         let old = self.rows.get(key);
         let old = old.and_then(|bytes| self.understood(TaskRow::decode(&bytes)));
         if let Some((old, _)) = old {
-            self.reorder(&name, Order::of(&old), Order::default());
+            self.reorder(&name, part, Order::of(&old), Order::default());
             self.relate(relations_of(&name, &old), Vec::new());
         }
         let new = value.and_then(|bytes| self.understood(TaskRow::decode(bytes)));
         if let Some((new, _)) = new {
-            self.reorder(&name, Order::default(), Order::of(&new));
+            self.reorder(&name, part, Order::default(), Order::of(&new));
             self.relate(Vec::new(), relations_of(&name, &new));
         }
     }
@@ -53,12 +53,13 @@ impl<S: Store> Table<S> {
             return;
         };
         if let Some(old) = self.mark(&name) {
-            self.rows.remove(timed_key(ENDED, old.until, b'u', &name));
+            self.rows
+                .remove(timed_key(ENDED, old.until, b'u', &name, None));
         }
         let new = value.and_then(|bytes| self.understood(Mark::decode(bytes)));
         if let Some(new) = new {
             self.rows
-                .put(timed_key(ENDED, new.until, b'u', &name), Bytes::new());
+                .put(timed_key(ENDED, new.until, b'u', &name, None), Bytes::new());
         }
     }
 

@@ -1,16 +1,20 @@
 //! A task out of the table: its row, its definition, and the orders its row stands in.
 
 use bytes::{Bytes, BytesMut};
-use schemas::index::{INLINE_MAX, Phase, TaskRow, Wish, parse_name, put_name};
-use schemas::{FireId, Millis, TaskKey};
+use schemas::index::{
+    INLINE_MAX, Phase, TableKey, TaskRow, Wish, named_part, parse_name_part, put_name, put_part,
+};
+use schemas::{FireId, FiringPart, Millis, TaskKey};
 
 use super::relate::relations_of;
-use crate::core::overlay::{REVOKED, timed, timed_parts};
+use crate::core::overlay::{LOOKED, REVOKED, WAITING, timed, timed_parts};
 
-/// One task, taken out to be changed and saved again.
+/// One task, or one firing of a recurring task, taken out to be changed and saved again.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
     pub(crate) key: TaskKey,
+    /// Which of its task's firings this is, if it is one with a row of its own.
+    pub(crate) part: Option<FiringPart>,
     pub(crate) row: TaskRow,
     pub(super) definition: DefinitionAt,
     pub(super) was: Option<Was>,
@@ -24,13 +28,24 @@ pub(super) enum DefinitionAt {
     Apart,
     /// To be put under its own key.
     NewApart(Bytes),
+    /// That of its recurring task, as of the version that planned the firing.
+    Shared,
+}
+
+/// The key that a definition stands under, apart from its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// By the name of its row.
+    Own,
+    /// By the version that gave it to a recurring task.
+    Version(u64),
 }
 
 /// What stands in the table for a task as it was loaded.
 #[derive(Clone, Debug)]
 pub(super) struct Was {
     pub(super) order: Order,
-    pub(super) apart: bool,
+    pub(super) apart: Option<Place>,
     pub(super) plan_apart: bool,
     pub(super) successor_apart: bool,
     pub(super) relations: Vec<Bytes>,
@@ -39,22 +54,48 @@ pub(super) struct Was {
 /// The orders a row stands in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Order {
-    pub(super) waiting: Option<Millis>,
+    /// By when it is to be planted, or, if it recurs, looked at.
+    pub(super) waiting: Option<(u8, Millis)>,
     pub(super) ended: Option<Millis>,
     pub(super) revoked: Option<FireId>,
 }
 
 impl Order {
     pub(super) fn of(row: &TaskRow) -> Self {
+        let once = row.series.is_none();
+        let prefix = if once { WAITING } else { LOOKED };
         Self {
-            waiting: (row.phase == Phase::Waiting).then_some(row.firing.leg_due),
+            waiting: (row.phase == Phase::Waiting).then_some((prefix, row.firing.leg_due)),
             ended: match row.phase {
                 Phase::Ended { at, .. } => Some(at),
                 _ => None,
             },
-            revoked: row.revoking().then_some(row.firing.fire_id),
+            revoked: (once && row.revoking()).then_some(row.firing.fire_id),
         }
     }
+}
+
+/// Where the definition of a row stands, if apart from it.
+pub(super) fn place_of(row: &TaskRow) -> Option<Place> {
+    let place = match &row.series {
+        Some(series) => Place::Version(series.defined),
+        None => Place::Own,
+    };
+    row.apart.then_some(place)
+}
+
+/// The key of a definition.
+pub(super) fn definition_key(key: &TaskKey, part: Option<FiringPart>, place: Place) -> Bytes {
+    match place {
+        Place::Own => named_part(b'd', key, part),
+        Place::Version(version) => TableKey::Versioned(key.clone(), version).encode(),
+    }
+}
+
+/// The key of a row.
+pub(super) fn row_key(key: &TaskKey, part: Option<FiringPart>) -> Bytes {
+    let prefix = if part.is_some() { b'k' } else { b't' };
+    named_part(prefix, key, part)
 }
 
 impl Task {
@@ -67,6 +108,7 @@ impl Task {
     ) -> Self {
         let mut task = Self {
             key,
+            part: None,
             row,
             definition: DefinitionAt::Inline(Bytes::new()),
             was: instead.and_then(|task| task.was.clone()),
@@ -75,9 +117,30 @@ impl Task {
         task
     }
 
-    /// Gives it another definition.
+    /// A firing of a recurring task that is not in the table yet, with a definition of its own or that
+    /// of its task.
+    pub(crate) fn firing(
+        key: TaskKey,
+        part: FiringPart,
+        row: TaskRow,
+        definition: Option<Bytes>,
+    ) -> Self {
+        let mut task = Self {
+            key,
+            part: Some(part),
+            row,
+            definition: DefinitionAt::Shared,
+            was: None,
+        };
+        if let Some(definition) = definition {
+            task.define(definition);
+        }
+        task
+    }
+
+    /// Gives it another definition. That of a recurring task stands apart: its row is written often.
     pub(crate) fn define(&mut self, definition: Bytes) {
-        self.row.apart = definition.len() > INLINE_MAX;
+        self.row.apart = definition.len() > INLINE_MAX || self.row.series.is_some();
         self.definition = if self.row.apart {
             DefinitionAt::NewApart(definition)
         } else {
@@ -87,22 +150,23 @@ impl Task {
 }
 
 /// As stored, with what stands apart of its wish put back.
-pub(super) fn task_of(key: TaskKey, row: TaskRow, inline: Bytes) -> Task {
+pub(super) fn task_of(key: TaskKey, part: Option<FiringPart>, row: TaskRow, inline: Bytes) -> Task {
     let (plan_apart, successor_apart) = apart(row.wish.as_deref());
     let was = Some(Was {
         order: Order::of(&row),
-        apart: row.apart,
+        apart: place_of(&row),
         plan_apart,
         successor_apart,
         relations: relations_of(&key, &row),
     });
-    let definition = if row.apart {
-        DefinitionAt::Apart
-    } else {
-        DefinitionAt::Inline(inline)
+    let definition = match (row.apart, part) {
+        (true, _) => DefinitionAt::Apart,
+        (false, Some(_)) if inline.is_empty() => DefinitionAt::Shared,
+        (false, _) => DefinitionAt::Inline(inline),
     };
     Task {
         key,
+        part,
         row,
         definition,
         was,
@@ -132,19 +196,42 @@ pub(super) fn wished(row: &mut TaskRow) -> [(u8, Option<&mut Bytes>); 2] {
     }
 }
 
-/// `prefix` time `sort` tenant 0 id.
-pub(crate) fn timed_key(prefix: u8, time: Millis, sort: u8, key: &TaskKey) -> Bytes {
+/// `prefix` time `sort` tenant 0 id, and which firing of it.
+pub(crate) fn timed_key(
+    prefix: u8,
+    time: Millis,
+    sort: u8,
+    key: &TaskKey,
+    part: Option<FiringPart>,
+) -> Bytes {
     let mut name = BytesMut::with_capacity(64);
     name.extend_from_slice(&[sort]);
     put_name(&mut name, key);
+    put_part(&mut name, part);
     timed(prefix, time, &name)
 }
 
-/// The time, sort and task of a [`timed_key`].
-pub(crate) fn timed_key_parts(key: &[u8]) -> Option<(Millis, u8, TaskKey)> {
-    let (time, name) = timed_parts(key)?;
-    let (sort, name) = name.split_first()?;
-    Some((time, *sort, parse_name(name)?))
+/// What a [`timed_key`] says.
+pub(crate) struct Timed {
+    pub(crate) time: Millis,
+    pub(crate) sort: u8,
+    pub(crate) key: TaskKey,
+    pub(crate) part: Option<FiringPart>,
+}
+
+impl Timed {
+    /// Reads a [`timed_key`].
+    pub(crate) fn parse(key: &[u8]) -> Option<Self> {
+        let (time, name) = timed_parts(key)?;
+        let (sort, name) = name.split_first()?;
+        let (key, part) = parse_name_part(name)?;
+        Some(Self {
+            time,
+            sort: *sort,
+            key,
+            part,
+        })
+    }
 }
 
 pub(super) fn revoked_key(fire_id: FireId) -> Bytes {

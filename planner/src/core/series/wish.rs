@@ -1,0 +1,205 @@
+//! What is wished of a recurring task, and how it comes true.
+//!
+//! The wish stands in the task's row. Every live firing that may still be taken back gets a revoke;
+//! while one of them is undecided the task plans nothing. Once all are decided the wish is carried
+//! out: `cancelled` is said only if no call can begin any more.
+
+use bytes::Bytes;
+use schemas::bucket::Purpose;
+use schemas::index::{Asker, Ending, Older, Phase, Plan, Wish, decode_definition};
+use schemas::outcome::{MissedWhy, UnplantedEnd};
+use schemas::{CommandAnswer, Definition, Millis};
+
+use super::ended::Closed;
+use super::{Timer, buffered, come, is_serial, scheduled_live};
+use crate::core::PlannerCore;
+use crate::core::index::Task;
+use crate::core::revoke::nothing;
+use crate::store::Store;
+
+impl<S: Store> PlannerCore<S> {
+    /// Takes back what is live and not begun. A cancel stops what failed before as well; a move lets it
+    /// go on. `manual`: manual runs too.
+    pub(super) fn take_back(&mut self, task: &mut Task, purpose: Purpose, manual: bool) {
+        let cancel = purpose == Purpose::Cancel;
+        for part in self.table.firings(&task.key) {
+            let Some(mut firing) = self.table.load_part(&task.key, Some(part)) else {
+                continue;
+            };
+            if (part.manual > 0 && !manual) || (firing.row.firing.attempt > 1 && !cancel) {
+                continue;
+            }
+            match (firing.row.phase, firing.row.wish.as_deref_mut()) {
+                (Phase::Planted { began: true, .. }, _) => {
+                    if cancel {
+                        let told = Wish {
+                            cancel,
+                            told: true,
+                            ..nothing()
+                        };
+                        firing.row.wish = Some(Box::new(told));
+                        self.table.save(firing);
+                        set_began(task);
+                    }
+                }
+                (Phase::Planted { .. }, Some(wish)) => {
+                    if cancel && !wish.cancel {
+                        wish.cancel = true;
+                        self.table.save(firing);
+                    }
+                }
+                (Phase::Planted { .. }, None) => {
+                    let wish = Wish {
+                        cancel,
+                        ..nothing()
+                    };
+                    self.wish(firing, Box::new(wish), true, purpose);
+                    if let Some(series) = &mut task.row.series {
+                        series.deciding += 1;
+                    }
+                }
+                _ => {
+                    self.unplanted(&firing, UnplantedEnd::Cancelled, None);
+                    self.close(task, firing, Closed::Taken);
+                }
+            }
+        }
+    }
+
+    /// Every revoke is decided: the wish comes true.
+    pub(super) fn carry_out(&mut self, mut task: Task) {
+        let began = began_of(&mut task);
+        let Some(wish) = task.row.wish.take() else {
+            return self.settle_series(task, None);
+        };
+        if wish.cancel {
+            return self.carry_out_cancel(task, *wish, began);
+        }
+        let pause = wish.pause;
+        if let Some(plan) = wish.plan {
+            self.follow_series_plan(&mut task, plan);
+        }
+        task.row.phase = if pause { Phase::Paused } else { Phase::Waiting };
+        for Asker {
+            request,
+            version,
+            due,
+        } in wish.askers
+        {
+            self.answer(Some(request), CommandAnswer::Changed { version, due });
+        }
+        self.settle_series(task, None);
+    }
+
+    fn carry_out_cancel(&mut self, mut task: Task, wish: Wish, began: bool) {
+        self.drop_undecided(&mut task);
+        let Some(series) = &mut task.row.series else {
+            return;
+        };
+        let had_next = !std::mem::replace(&mut series.over, true);
+        let live = series.live;
+        if had_next && live == 0 {
+            self.unplanted(&task, UnplantedEnd::Cancelled, None);
+        }
+        if live == 0 {
+            self.end(&mut task, Ending::Cancelled, began);
+        } else {
+            task.row.phase = Phase::Busy;
+            task.row.wish = Some(Box::new(Wish {
+                cancel: true,
+                told: true,
+                ..nothing()
+            }));
+        }
+        let answer = if began {
+            CommandAnswer::TooLate
+        } else {
+            CommandAnswer::Cancelled
+        };
+        self.decide(task, wish, &answer);
+    }
+
+    /// Gives a recurring task its new plan: what is due behind the command changes, no occurrence
+    /// before that.
+    fn follow_series_plan(&mut self, task: &mut Task, plan: Plan) {
+        let definition = self.table.understood(decode_definition(&plan.definition));
+        let Some(definition) = definition else {
+            return;
+        };
+        if plan.content != task.row.content {
+            self.redefine(task, &definition, plan.definition, plan.version);
+            task.row.content = plan.content;
+        }
+        task.row.version = plan.version;
+        task.row.registered_at = plan.registered_at;
+        task.row.priority = plan.priority;
+        self.drop_undecided(task);
+        let Some(series) = &mut task.row.series else {
+            return;
+        };
+        if !plan.keep {
+            series.since = plan.registered_at;
+        }
+        series.runs = series.tally.ended + u64::from(scheduled_live(series));
+        // Only what was not begun, and so was due behind this, has been taken back.
+        series.last_due = series.last_due.map(|last| last.min(plan.leg_due));
+        let since = series.since;
+        self.plan_anew(task, &definition, since, plan.leg_due);
+    }
+
+    /// What was about to be fired is not any more.
+    fn drop_undecided(&mut self, task: &mut Task) {
+        let Some(series) = &mut task.row.series else {
+            return;
+        };
+        series.tally.taken += buffered(series);
+        series.buffers.clear();
+        let left_out = series.lapse.take().and_then(|lapse| lapse.left_out);
+        if let Some(span) = left_out {
+            self.tell_missed(task, span, MissedWhy::Late);
+        }
+    }
+
+    /// The first occurrence behind `from` is the next one.
+    fn plan_anew(&mut self, task: &mut Task, definition: &Definition, since: Millis, from: Millis) {
+        let timer = Timer::of(&task.key, definition, since);
+        let next = timer.as_ref().and_then(|timer| timer.first(from));
+        let occurrence = task.row.firing.occurrence;
+        let Some(series) = &mut task.row.series else {
+            return;
+        };
+        let spent = timer.is_some_and(|timer| series.runs >= timer.most_runs());
+        series.over = spent || next.is_none();
+        if let Some(next) = next.filter(|_| !spent) {
+            come(task, occurrence, next);
+        }
+    }
+
+    /// Another definition; the one before lives on as long as a firing uses it.
+    fn redefine(&mut self, task: &mut Task, definition: &Definition, bytes: Bytes, version: u64) {
+        if let Some(series) = &mut task.row.series {
+            let older: u32 = series.older.iter().map(|older| older.live).sum();
+            let live = series.live - older;
+            if live > 0 {
+                series.older.push(Older {
+                    version: series.defined,
+                    live,
+                });
+            }
+            series.defined = version;
+            series.serial = is_serial(definition);
+        }
+        task.define(bytes);
+    }
+}
+
+fn began_of(task: &mut Task) -> bool {
+    let series = task.row.series.as_mut();
+    series.is_some_and(|series| std::mem::take(&mut series.began))
+}
+
+pub(super) fn set_began(task: &mut Task) {
+    if let Some(series) = &mut task.row.series {
+        series.began = true;
+    }
+}

@@ -1,0 +1,186 @@
+//! Recurring tasks: every occurrence that the schedule gives has one fate, and the right one.
+//!
+//! The occurrences are counted here from what was registered, and from nothing else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemas::outcome::MissedWhy;
+use schemas::{FireId, Millis, TaskKey};
+
+use super::facts::{Facts, Fate};
+use crate::history::History;
+use crate::plan::recurring::{Beat, KEPT, Recurring, WINDOW_MS};
+use crate::plan::{Op, Plan};
+use crate::verdict::Verdict;
+
+/// A call that is allowed leaves its process within this, ms: half a session, and what a stall adds.
+const SEND_MS: u64 = 6_000;
+
+/// Holds what was seen of every recurring task against its schedule (T8).
+pub(super) fn keep_their_schedules(
+    plan: &Plan,
+    history: &History,
+    facts: &Facts,
+    verdict: &mut Verdict,
+) {
+    for (n, task) in plan.tasks.iter().enumerate() {
+        let Some(recurring) = &task.recurring else {
+            continue;
+        };
+        let fates = facts.fates.get(&task.key).map_or(&[][..], Vec::as_slice);
+        let seen = Seen {
+            key: &task.key,
+            recurring,
+            fates: fates.iter().filter(|fate| !fate.manual).collect(),
+        };
+        let ops: Vec<&Op> = history
+            .sent
+            .iter()
+            .filter(|sent| sent.task == n)
+            .filter_map(|sent| plan.sendings.get(sent.sending))
+            .map(|(_, sending)| &sending.op)
+            .collect();
+        seen.occurrences_increase(verdict);
+        seen.misfires_follow_the_policy(verdict);
+        seen.nothing_overlaps(history, verdict);
+        seen.nothing_is_called_too_late(history, verdict);
+        let appended = history.sent.iter().find(|sent| sent.task == n);
+        if let Some(first) = appended {
+            let left_alone = ops
+                .iter()
+                .all(|op| matches!(op, Op::Register(..) | Op::Run));
+            seen.each_has_a_fate(first.appended, left_alone, verdict);
+        }
+    }
+}
+
+struct Seen<'a> {
+    key: &'a TaskKey,
+    recurring: &'a Recurring,
+    /// Of what the schedule asked for.
+    fates: Vec<&'a Fate>,
+}
+
+impl Seen<'_> {
+    /// Numbers and due times strictly increase, and no occurrence has two fates.
+    fn occurrences_increase(&self, verdict: &mut Verdict) {
+        let mut fates: Vec<_> = self.fates.iter().filter(|fate| !fate.taken).collect();
+        fates.sort_by_key(|fate| fate.first);
+        for pair in fates.windows(2) {
+            let (before, after) = (pair[0], pair[1]);
+            if after.first <= before.last || after.from <= before.to {
+                let what = format!("{}: {before:?}, then {after:?}", self.key);
+                verdict.doubled.push(what);
+            }
+        }
+    }
+
+    /// What the schedule gives, and nothing else.
+    fn each_has_a_fate(&self, appended: Millis, left_alone: bool, verdict: &mut Verdict) {
+        let Beat::Every(ms) = self.recurring.beat else {
+            return;
+        };
+        let expected: BTreeSet<Millis> = (1..)
+            .map(|k| appended.plus(k * ms))
+            .take_while(|due| *due <= self.recurring.end)
+            .collect();
+        let mut found = BTreeSet::new();
+        for fate in &self.fates {
+            let dues = std::iter::successors(Some(fate.from), |due| Some(due.plus(ms)));
+            let dues: Vec<Millis> = dues.take_while(|due| *due <= fate.to).collect();
+            let count = u64::try_from(dues.len()).unwrap_or(0);
+            if count != fate.last - fate.first + 1 || dues.last() != Some(&fate.to) {
+                verdict
+                    .lost
+                    .push(format!("{}: miscounted {fate:?}", self.key));
+            }
+            found.extend(dues);
+        }
+        if left_alone {
+            for due in expected.difference(&found) {
+                let what = format!("{}: the occurrence of {due} has no fate", self.key);
+                verdict.lost.push(what);
+            }
+            for due in found.difference(&expected) {
+                let what = format!("{}: an occurrence of {due} nobody asked for", self.key);
+                verdict.doubled.push(what);
+            }
+        }
+    }
+
+    /// What is left out as late was late, and the policy keeps none of it; what it keeps is fired.
+    fn misfires_follow_the_policy(&self, verdict: &mut Verdict) {
+        for fate in &self.fates {
+            let Some((MissedWhy::Late, at)) = fate.left_out else {
+                continue;
+            };
+            let Beat::Every(ms) = self.recurring.beat else {
+                let what = format!("{}: a fixed delay was left out: {fate:?}", self.key);
+                verdict.lost.push(what);
+                continue;
+            };
+            let before = at
+                .minus(self.recurring.threshold_ms)
+                .min(self.recurring.end.plus(1));
+            let kept = std::iter::successors(Some(fate.to.plus(ms)), |due| Some(due.plus(ms)));
+            let kept = kept.take_while(|due| *due < before).count();
+            let kept = u64::try_from(kept).unwrap_or(u64::MAX);
+            let window = at.minus(WINDOW_MS);
+            let right = match self.recurring.misfire {
+                "skip" => kept == 0,
+                "once" => kept == 1,
+                "all" => kept == KEPT,
+                _ => fate.to < window && fate.to.plus(ms) >= window.min(before),
+            };
+            if fate.to >= before || !right {
+                let policy = self.recurring.misfire;
+                let what = format!("{}: `{policy}` left out {fate:?}, {kept} behind", self.key);
+                verdict.lost.push(what);
+            }
+        }
+    }
+
+    /// A firing begins only once the one before has ended, where that was asked for.
+    fn nothing_overlaps(&self, history: &History, verdict: &mut Verdict) {
+        let follows = matches!(self.recurring.beat, Beat::AfterEach(_));
+        let serial = matches!(self.recurring.overlap, "skip" | "buffer_one" | "buffer_all");
+        if !follows && !serial {
+            return;
+        }
+        let mut began: BTreeMap<FireId, u64> = BTreeMap::new();
+        for call in history.calls.iter().filter(|call| call.task == *self.key) {
+            began.entry(call.fire_id).or_insert(call.at);
+        }
+        let mut fates: Vec<_> = self
+            .fates
+            .iter()
+            .filter(|it| it.left_out.is_none())
+            .collect();
+        fates.sort_by_key(|fate| fate.first);
+        for pair in fates.windows(2) {
+            let (before, after) = (pair[0], pair[1]);
+            if began.get(&after.fire_id).is_some_and(|at| *at < before.at) {
+                let what = format!("{}: {after:?} began before the end of {before:?}", self.key);
+                verdict.doubled.push(what);
+            }
+        }
+    }
+
+    /// Where misfires are left out, no first call begins behind the threshold.
+    fn nothing_is_called_too_late(&self, history: &History, verdict: &mut Verdict) {
+        let strict = self.recurring.misfire == "skip" && self.recurring.overlap == "allow";
+        if !strict || matches!(self.recurring.beat, Beat::AfterEach(_)) {
+            return;
+        }
+        let scheduled = |part: schemas::FiringPart| part.manual == 0;
+        for call in history.calls.iter().filter(|call| {
+            call.task == *self.key && call.leg == 1 && call.part.is_some_and(scheduled)
+        }) {
+            let late = call.began_at.since(call.due);
+            if late > self.recurring.threshold_ms + SEND_MS {
+                let what = format!("{}: called {late} ms behind its due time", self.key);
+                verdict.doubled.push(what);
+            }
+        }
+    }
+}
