@@ -16,8 +16,8 @@ mod restoring;
 mod revoke;
 mod ring;
 mod seal;
-mod still;
 pub(crate) mod series;
+mod still;
 mod tally;
 
 use std::collections::VecDeque;

@@ -79,9 +79,10 @@ pub struct TaskPlan {
 }
 
 impl Plan {
-    /// The plan of a seed; with `flows`, that of flows of so many steps, or 0 for what it draws.
+    /// The plan of a seed; with `flows`, that of flows of so many steps, or 0 for what it draws; with
+    /// `recurring`, recurring tasks beside the others.
     #[must_use]
-    pub fn new(seed: u64, bug: Option<Bug>, flows: Option<usize>) -> Self {
+    pub fn new(seed: u64, bug: Option<Bug>, flows: Option<usize>, recurring: bool) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rng = &mut rng;
         let count = *[1, 2, 2, 3, 4].choose(rng).unwrap_or(&2);
@@ -112,7 +113,7 @@ impl Plan {
         } else {
             fault::draw(workers, shards, span_ms, rng)
         };
-        if flows.is_none() {
+        if recurring && flows.is_none() {
             let disturbed = (!calm).then_some(&mut faults);
             recurring::add(
                 (seed, shards, base, span_ms),

@@ -21,6 +21,8 @@ pub struct Options {
     pub flows: Option<usize>,
     /// Tasks far ahead only, and nothing goes wrong.
     pub far: bool,
+    /// Recurring tasks beside the others. Not yet part of every run: some seeds fail.
+    pub recurring: bool,
 }
 
 /// Runs one seed. Panics in the cores are part of the verdict.
@@ -35,7 +37,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
     let plan = if options.far {
         Plan::far(seed)
     } else {
-        Plan::new(seed, options.bug, options.flows)
+        Plan::new(seed, options.bug, options.flows, options.recurring)
     };
     let plan = Arc::new(plan);
     let mut world = match World::new(plan, options.print) {
