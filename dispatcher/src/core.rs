@@ -107,6 +107,11 @@ impl Factory for DispatcherFactory {
         }
     }
 
+    /// The next owner does not know of these calls, and would make them again.
+    fn is_unfinished(&self, shard: Shard) -> bool {
+        self.past.contains_key(&shard)
+    }
+
     fn assigned(&mut self, shards: &[Shard]) {
         self.past.retain(|shard, _| shards.contains(shard));
     }
@@ -274,12 +279,10 @@ impl Stage for Dispatcher {
     }
 
     fn appetite(&self, topic: Topic) -> usize {
-        if self.revoked {
-            return 0;
-        }
+        // Once revoked, only what was called before is read back.
         self.lanes
             .iter()
-            .find(|lane| lane.topic() == topic)
+            .find(|lane| lane.topic() == topic && (!self.revoked || lane.remembers()))
             .map_or(0, |lane| lane.appetite(&self.config))
     }
 
@@ -331,7 +334,7 @@ impl Stage for Dispatcher {
     }
 
     fn is_idle(&self) -> bool {
-        self.calls() == 0
+        self.calls() == 0 && !self.lanes.iter().any(Lane::remembers)
     }
 }
 

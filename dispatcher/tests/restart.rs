@@ -333,6 +333,30 @@ fn an_answer_that_was_not_committed_is_the_outcome_all_the_same() {
 }
 
 #[test]
+fn calls_of_a_failed_turn_are_told_before_a_revoked_shard_is_given_up() {
+    let mut world = World::proved(Config::default());
+    let now = i64::try_from(world.mono).expect("short");
+    for (number, due) in [(1, now), (2, now), (3, now + 1_000)] {
+        world.fire(world::NORMAL, &wish(number, due));
+    }
+    world.answer(1, ok());
+    drop(world.core.take_turn(world.now()));
+    world.rebuild(Vec::new());
+    world.core.handle_revoke(world.now());
+    assert!(!world.core.is_idle(), "two calls are to be read back");
+    world.read();
+    assert!(!world.core.is_idle(), "one has no answer yet");
+    world.at(world.mono + 1_500);
+    world.answer(2, ok());
+    assert!(world.core.is_idle());
+    world.turn();
+    for number in [1, 2] {
+        assert_eq!(world.ends(number), ["Success"], "{number}");
+    }
+    assert_eq!(world.begun.len(), 2, "a revoked core calls nobody");
+}
+
+#[test]
 fn a_restart_at_every_committed_turn_ends_each_fire_once() {
     let many = 40;
     for crash_at in 0..many {

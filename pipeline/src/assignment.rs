@@ -32,8 +32,17 @@ pub(crate) struct Owned<S> {
 pub(crate) enum Leaving {
     /// Open work may still end, until this monotonic ms.
     Draining(u64),
-    /// Its last turn is on its way.
-    LastTurn,
+    /// Its last turn is on its way; what it would be made again until, should that fail.
+    LastTurn(u64),
+}
+
+impl Leaving {
+    /// When it is given up whatever is open, monotonic ms.
+    pub(crate) fn until(self) -> u64 {
+        match self {
+            Self::Draining(until) | Self::LastTurn(until) => until,
+        }
+    }
 }
 
 impl<S> Assignment<S> {
@@ -96,12 +105,12 @@ impl<S> Assignment<S> {
             .and_then(|owned| owned.core.as_ref())
     }
 
-    /// Shards that still have no core and may be opened at `mono`.
-    pub(crate) fn to_open(&self, mono: u64) -> Vec<Shard> {
+    /// Shards that still have no core and may be opened at `mono`: those on their way out only where
+    /// something `is_unfinished` there.
+    pub(crate) fn to_open(&self, mono: u64, is_unfinished: impl Fn(Shard) -> bool) -> Vec<Shard> {
         self.iter()
-            .filter(|(_, owned)| {
-                owned.core.is_none() && owned.leaving.is_none() && owned.open_at <= mono
-            })
+            .filter(|(_, owned)| owned.core.is_none() && owned.open_at <= mono)
+            .filter(|(shard, owned)| owned.leaving.is_none() || is_unfinished(*shard))
             .map(|(shard, _)| shard)
             .collect()
     }

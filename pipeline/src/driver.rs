@@ -122,7 +122,7 @@ impl<F: Factory> Driver<F> {
             if let Some(at) = core.poll_timeout() {
                 ms = ms.min(at.since(now.wall));
             }
-            if self.flight.is_none() && owned.leaving != Some(Leaving::LastTurn) {
+            if self.flight.is_none() && !matches!(owned.leaving, Some(Leaving::LastTurn(_))) {
                 ms = ms.min(heartbeat);
                 let drained = match owned.leaving {
                     Some(Leaving::Draining(until)) => core.is_idle() || until <= now.mono,
@@ -195,7 +195,7 @@ impl<F: Factory> Driver<F> {
         self.tell_ends(now)?;
         self.run_effects(sink);
         self.commit_turn(now)?;
-        self.release_drained();
+        self.release_drained(now);
         Ok(())
     }
 
@@ -259,7 +259,7 @@ impl<F: Factory> Driver<F> {
         let left: Vec<Shard> = self
             .owned
             .iter()
-            .filter(|(_, owned)| owned.leaving == Some(Leaving::LastTurn))
+            .filter(|(_, owned)| matches!(owned.leaving, Some(Leaving::LastTurn(_))))
             .map(|(shard, _)| shard)
             .collect();
         for shard in left {

@@ -162,6 +162,12 @@ pub trait Factory {
     /// its successor in this process should know.
     fn close(&mut self, shard: Shard, stage: Self::Stage);
 
+    /// Whether a core of this shard that is no more left something that its successor in this process
+    /// must finish even where the shard is being given up: nobody else can.
+    fn is_unfinished(&self, _shard: Shard) -> bool {
+        false
+    }
+
     /// Takes that this worker owns these shards from now on, and no others: what was kept for cores of
     /// others is of no more use.
     fn assigned(&mut self, _shards: &[Shard]) {}

@@ -5,7 +5,7 @@
 #[path = "driver/copier.rs"]
 mod copier;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,6 +45,8 @@ struct World {
     clock: Arc<Hand>,
     broker: MemoryBroker,
     fates: Arc<Mutex<Vec<Fate>>>,
+    /// Whether workers must finish what they began.
+    finishes: Cell<bool>,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
             clock,
             broker,
             fates,
+            finishes: Cell::new(false),
         }
     }
 
@@ -78,6 +81,8 @@ impl World {
             Copiers {
                 opened: Rc::clone(&opened),
                 missed: Rc::clone(&missed),
+                finishes: self.finishes.get(),
+                unfinished: BTreeMap::new(),
             },
             Arc::clone(&self.clock) as Arc<dyn Clock>,
             inbox.clone(),
@@ -283,6 +288,29 @@ fn what_is_open_may_end_before_a_shard_is_given_up_but_not_for_ever() {
         world.run(&mut [&mut worker], 200);
         assert!(worker.driver.owns_nothing(), "{open_for:?}");
         assert_eq!(worker.said("revoked"), 1);
+    }
+}
+
+#[test]
+fn what_nobody_else_can_finish_is_finished_though_a_turn_failed_at_the_hand_over() {
+    // The turn fails behind 20 ms, a core is made anew 10 ms later.
+    for (revoked_after, finishes) in [(5, true), (5, false), (24, true), (24, false)] {
+        let world = World::new(1);
+        world.finishes.set(finishes);
+        let mut worker = world.worker("a");
+        world.run(&mut [&mut worker], 5);
+        world.fates.lock().unwrap().push(Fate {
+            abort: true,
+            end_after_ms: 20,
+            ..Fate::default()
+        });
+        world.write(0, "x");
+        world.run(&mut [&mut worker], revoked_after);
+        worker.driver.drain();
+        world.run(&mut [&mut worker], 200);
+        assert!(worker.driver.owns_nothing());
+        let copied = world.copies().contains_key(&0);
+        assert_eq!(copied, finishes, "revoked behind {revoked_after} ms");
     }
 }
 

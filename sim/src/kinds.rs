@@ -221,6 +221,10 @@ impl Factory for Dispatchers {
         }
     }
 
+    fn is_unfinished(&self, shard: Shard) -> bool {
+        self.factory.is_unfinished(shard)
+    }
+
     fn assigned(&mut self, shards: &[Shard]) {
         self.factory.assigned(shards);
     }

@@ -6,7 +6,7 @@ use sim::{Bug, Options, run};
 const FIXED: [u64; 8] = [1, 6, 8, 9, 13, 15, 22, 23];
 
 /// What once failed, and why.
-const ONCE_FAILED: [(u64, &str); 9] = [
+const ONCE_FAILED: [(u64, &str); 10] = [
     (0, "a worker without shards spun"),
     (
         3,
@@ -17,6 +17,10 @@ const ONCE_FAILED: [(u64, &str); 9] = [
     (
         237,
         "the model thought that every register keeps a task known",
+    ),
+    (
+        448,
+        "a turn failed at a hand-over, and the next owner called again what it would have told",
     ),
     (
         710,

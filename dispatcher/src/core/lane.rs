@@ -90,6 +90,11 @@ impl Lane {
         self.calls
     }
 
+    /// Whether there are calls of cores before this one whose fires were not read back yet.
+    pub(crate) fn remembers(&self) -> bool {
+        !self.past.is_empty()
+    }
+
     /// How many more records it would take.
     pub(crate) fn appetite(&self, config: &Config) -> usize {
         if self.bytes >= config.max_open_bytes {

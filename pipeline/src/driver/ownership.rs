@@ -71,7 +71,8 @@ impl<F: Factory> Driver<F> {
             self.log.release(&[shard]);
             return;
         };
-        if lost || owned.core.is_none() {
+        let nothing_open = owned.core.is_none() && !self.factory.is_unfinished(shard);
+        if lost || nothing_open {
             self.give_up(shard);
         } else {
             leave(owned, now);
@@ -79,7 +80,11 @@ impl<F: Factory> Driver<F> {
     }
 
     pub(super) fn open_shards_now(&mut self, now: Now) -> Result<(), LogError> {
-        for shard in self.owned.to_open(now.mono) {
+        let factory = &self.factory;
+        let unopened = self
+            .owned
+            .to_open(now.mono, |shard| factory.is_unfinished(shard));
+        for shard in unopened {
             match self.open(shard, now) {
                 Ok(()) => {}
                 Err(LogError::Retry(reason)) => {
@@ -117,8 +122,11 @@ impl<F: Factory> Driver<F> {
             committed,
             ends: topics.into_iter().zip(ends).collect(),
         };
-        let core = self.factory.open(opening);
+        let mut core = self.factory.open(opening);
         if let Some(owned) = self.owned.get_mut(shard) {
+            if owned.leaving.is_some() {
+                core.handle_revoke(now);
+            }
             owned.core = Some(core);
             // A fresh owner proves itself at once; until then no dispatcher may call.
             self.last_full_turn = 0;
@@ -126,12 +134,16 @@ impl<F: Factory> Driver<F> {
         Ok(())
     }
 
-    /// Releases what was revoked before it ever opened.
-    pub(super) fn release_drained(&mut self) {
+    /// Releases what was revoked before it ever opened, or before it could be made again.
+    pub(super) fn release_drained(&mut self, now: Now) {
+        let factory = &self.factory;
         let unopened: Vec<Shard> = self
             .owned
             .iter()
-            .filter(|(_, owned)| owned.core.is_none() && owned.leaving.is_some())
+            .filter(|(shard, owned)| {
+                let waits = |until| now.mono < until && factory.is_unfinished(*shard);
+                owned.core.is_none() && owned.leaving.is_some_and(|it| !waits(it.until()))
+            })
             .map(|(shard, _)| shard)
             .collect();
         for shard in unopened {
@@ -144,7 +156,7 @@ impl<F: Factory> Driver<F> {
         let mut left = Vec::new();
         for (shard, owned) in self.owned.iter_mut() {
             owned.in_flight = false;
-            if owned.leaving == Some(Leaving::LastTurn) {
+            if matches!(owned.leaving, Some(Leaving::LastTurn(_))) {
                 left.push(shard);
             }
         }
@@ -163,7 +175,8 @@ impl<F: Factory> Driver<F> {
         }
     }
 
-    /// After a void turn: every core is dropped; those still owned are opened again.
+    /// After a void turn: every core is dropped. Those still owned are opened again; those on their way
+    /// out only where they left something unfinished, to finish that.
     pub(super) fn rebuild(&mut self) {
         ::metrics::counter!(metrics::TURNS_FAILED, "role" => self.role.name()).increment(1);
         if let Some(flight) = &mut self.flight {
@@ -171,20 +184,16 @@ impl<F: Factory> Driver<F> {
             flight.after.clear();
         }
         let now = self.clock.now();
-        let all: Vec<(Shard, bool)> = self
-            .owned
-            .iter()
-            .map(|(shard, owned)| (shard, owned.leaving.is_some()))
-            .collect();
-        for (shard, leaving) in all {
+        let all: Vec<Shard> = self.owned.iter().map(|(shard, _)| shard).collect();
+        for shard in all {
             self.give_up_core(shard);
-            if leaving {
-                self.give_up(shard);
-            } else if let Some(owned) = self.owned.get_mut(shard) {
+            if let Some(owned) = self.owned.get_mut(shard) {
                 owned.in_flight = false;
                 owned.open_at = now.mono + RETRY_MS;
+                owned.leaving = owned.leaving.map(|it| Leaving::Draining(it.until()));
             }
         }
+        self.release_drained(now);
     }
 
     pub(super) fn give_up(&mut self, shard: Shard) {

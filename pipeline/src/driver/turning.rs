@@ -27,7 +27,7 @@ impl<F: Factory> Driver<F> {
                 Some(Leaving::Draining(until)) => {
                     (core.is_idle() || until <= now.mono, until <= now.mono)
                 }
-                Some(Leaving::LastTurn) => continue,
+                Some(Leaving::LastTurn(_)) => continue,
                 None => (false, false),
             };
             if !(full || last || (!gathering && core.wants_turn(now))) {
@@ -40,7 +40,7 @@ impl<F: Factory> Driver<F> {
             after.extend(turn.after.into_iter().map(|effect| (shard, effect)));
             owned.in_flight = true;
             if overdue || (last && !core.wants_turn(now)) {
-                owned.leaving = Some(Leaving::LastTurn);
+                owned.leaving = owned.leaving.map(|it| Leaving::LastTurn(it.until()));
             }
         }
         if positions.is_empty() {

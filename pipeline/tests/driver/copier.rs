@@ -1,6 +1,7 @@
 //! A stage that copies, for tests of the loop.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use pipeline::{
@@ -21,6 +22,10 @@ pub(crate) struct Copier {
     now: Vec<String>,
     after: Vec<String>,
     open: u32,
+    /// Read and not committed yet.
+    pending: usize,
+    /// Of what its predecessor left so, not read again yet.
+    owed: usize,
 }
 
 /// An input that makes a core stand still.
@@ -32,6 +37,10 @@ pub(crate) struct Copiers {
     pub(crate) opened: Rc<RefCell<Vec<(u16, u64)>>>,
     /// What came while there was no core.
     pub(crate) missed: Rc<RefCell<Vec<u32>>>,
+    /// Whether what a core had read and not committed must be finished by this process.
+    pub(crate) finishes: bool,
+    /// How much that is, by shard.
+    pub(crate) unfinished: BTreeMap<Shard, usize>,
 }
 
 impl Factory for Copiers {
@@ -45,6 +54,7 @@ impl Factory for Copiers {
         let committed = opening.committed.get(&IN).cloned().unwrap_or_default();
         let copied = committed.note.parse().unwrap_or(0);
         self.opened.borrow_mut().push((opening.shard.0, copied));
+        let owed = self.unfinished.remove(&opening.shard).unwrap_or(0);
         Copier {
             shard: opening.shard,
             asks: vec![Ask::Read(IN, committed.offset)],
@@ -54,10 +64,21 @@ impl Factory for Copiers {
             now: Vec::new(),
             after: Vec::new(),
             open: 0,
+            pending: 0,
+            owed,
         }
     }
 
-    fn close(&mut self, _: Shard, _: Copier) {}
+    fn close(&mut self, shard: Shard, core: Copier) {
+        let left = core.pending.max(core.owed);
+        if self.finishes && left > 0 {
+            self.unfinished.insert(shard, left);
+        }
+    }
+
+    fn is_unfinished(&self, shard: Shard) -> bool {
+        self.unfinished.contains_key(&shard)
+    }
 
     fn handle_input(&mut self, _: Shard, input: u32) {
         self.missed.borrow_mut().push(input);
@@ -72,6 +93,8 @@ impl Stage for Copier {
         for record in records {
             let text = String::from_utf8_lossy(record.value.as_ref().unwrap()).into_owned();
             self.copied += 1;
+            self.pending += 1;
+            self.owed = self.owed.saturating_sub(1);
             self.now.push(format!("read {text}"));
             self.after.push(format!("copied {text}"));
             let to = TopicPartition::new(OUT, self.shard);
@@ -135,6 +158,7 @@ impl Stage for Copier {
     }
 
     fn handle_committed(&mut self, _: u64, _: Now) {
+        self.pending = 0;
         self.now.push("committed".to_owned());
     }
 
@@ -147,6 +171,6 @@ impl Stage for Copier {
     }
 
     fn is_idle(&self) -> bool {
-        self.open == 0 || self.open == STILL
+        self.owed == 0 && (self.open == 0 || self.open == STILL)
     }
 }
