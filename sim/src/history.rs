@@ -16,6 +16,8 @@ pub struct History {
     pub calls: Vec<Called>,
     /// When a worker may have lost what it had not committed.
     pub disturbed: Vec<Disturbed>,
+    /// When a dispatcher lost its connection, and with it perhaps its shards; what it called it knows.
+    pub cut_off: Vec<Disturbed>,
     /// What a core or the log of errors said that must never be said.
     pub alarms: Vec<String>,
 }
@@ -88,9 +90,13 @@ impl History {
     /// Whether the worker may have lost what it had not committed, within that time.
     #[must_use]
     pub fn was_disturbed(&self, worker: usize, from: u64, to: u64) -> bool {
-        self.disturbed
-            .iter()
-            .any(|it| it.worker == worker && (from..=to).contains(&it.at))
+        befell(&self.disturbed, worker, from, to)
+    }
+
+    /// Whether the worker lost its connection within that time.
+    #[must_use]
+    pub fn was_cut_off(&self, worker: usize, from: u64, to: u64) -> bool {
+        befell(&self.cut_off, worker, from, to)
     }
 
     /// How long behind its due time the latest first call of a firing began, ms.
@@ -100,4 +106,9 @@ impl History {
         let late = first.map(|call| call.began_at.since(call.due));
         late.max().unwrap_or(0)
     }
+}
+
+fn befell(all: &[Disturbed], worker: usize, from: u64, to: u64) -> bool {
+    all.iter()
+        .any(|it| it.worker == worker && (from..=to).contains(&it.at))
 }

@@ -85,11 +85,7 @@ fn calls_come_in_time_and_once(history: &History, verdict: &mut Verdict) {
                 .push(format!("{} was called {ms} ms early", call.fire_id));
         }
         if let Some(before) = last.insert((call.fire_id, call.attempt), call)
-            && !history.was_disturbed(
-                before.worker,
-                before.at.saturating_sub(DISTURBANCE_MS),
-                call.at,
-            )
+            && !is_excused(before, call, history)
         {
             verdict.doubled.push(format!(
                 "{} attempt {} was called at {} and again at {}",
@@ -97,6 +93,15 @@ fn calls_come_in_time_and_once(history: &History, verdict: &mut Verdict) {
             ));
         }
     }
+}
+
+/// A call is made again where who made it died or stood still before its outcome was committed; and
+/// by another, where who made it lost its connection, and its shards with it.
+fn is_excused(before: &Called, again: &Called, history: &History) -> bool {
+    let worker = before.worker;
+    let from = before.at.saturating_sub(DISTURBANCE_MS);
+    history.was_disturbed(worker, from, again.at)
+        || (again.worker != worker && history.was_cut_off(worker, before.at, again.at))
 }
 
 /// A commit is void so long after its call at most.

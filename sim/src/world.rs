@@ -346,11 +346,13 @@ impl World {
             self.trace
                 .note(format_args!("{name} lost its connection: {error}"));
             // Its process goes on, and a dispatcher's knows what it called.
-            if being.replaced || being.actor.role() != Role::Dispatcher {
-                self.history
-                    .disturbed
-                    .push(Disturbed { at: now, worker: n });
-            }
+            let knows = !being.replaced && being.actor.role() == Role::Dispatcher;
+            let list = if knows {
+                &mut self.history.cut_off
+            } else {
+                &mut self.history.disturbed
+            };
+            list.push(Disturbed { at: now, worker: n });
             if being.replaced {
                 being.alive = false;
             }
