@@ -25,7 +25,8 @@ pub(crate) fn sort(
     answer: Option<CommandAnswer>,
 ) -> Result<(StatusCode, Told), Problem> {
     let (code, status) = match &answer {
-        None => (StatusCode::ACCEPTED, "accepted"),
+        // No command on a task is told of a calendar.
+        None | Some(CommandAnswer::Calendar { .. }) => (StatusCode::ACCEPTED, "accepted"),
         Some(CommandAnswer::Created { .. }) => (StatusCode::CREATED, "created"),
         Some(CommandAnswer::Unchanged { .. }) => (StatusCode::OK, "unchanged"),
         Some(CommandAnswer::Changed { .. }) => (StatusCode::OK, "changed"),

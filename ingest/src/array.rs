@@ -40,6 +40,7 @@ enum Entry {
 
 /// An item that was let in, and the name its answer is waited for by.
 struct Item {
+    task: TaskKey,
     ready: Ready,
     request: Option<RequestId>,
 }
@@ -56,12 +57,9 @@ pub(crate) async fn register(
         .map(|raw| {
             let bytes = raw.get().as_bytes();
             let task = tasks::admit(caller, bytes, Vec::new())?;
-            let ready = Ready {
-                task,
-                value: body.slice_ref(bytes),
-                lane: manner.lane,
-            };
+            let ready = Ready::command(&task, body.slice_ref(bytes), manner.lane);
             Ok(Item {
+                task,
                 ready,
                 request: manner.wait.map(|_| door.request_id()),
             })
@@ -78,7 +76,7 @@ pub(crate) async fn register(
         .zip(written)
         .zip(answers)
         .map(|((item, written), answer)| {
-            item.and_then(|item| written.map(|()| item.ready.task))
+            item.and_then(|item| written.map(|()| item.task))
                 .and_then(|task: TaskKey| answer::sort(&task, answer))
                 .into()
         })
@@ -121,7 +119,7 @@ async fn answers(
             let item = item.as_ref().ok()?;
             let asked = door
                 .owners
-                .answer(door.shard(&item.ready.task), item.request?, wait);
+                .answer(door.shard(&item.ready), item.request?, wait);
             Some(async move { *answer = asked.await })
         })
         .collect();

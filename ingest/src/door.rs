@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pipeline::{LogError, Outgoing, Producer, TopicPartition};
 use schemas::answer::REQUEST_HEADER;
-use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskKey, Topic};
+use schemas::{CalendarKey, CommandAnswer, RequestId, Shard, Shards, TaskKey, Topic};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::access::Access;
@@ -41,15 +41,38 @@ pub(crate) enum Lane {
     #[default]
     Normal,
     Bulk,
+    /// Not commands on tasks, but calendars.
+    Calendars,
 }
 
-/// A command ready for the log.
+/// A record ready for the log.
 #[derive(Clone, Debug)]
 pub(crate) struct Ready {
-    pub(crate) task: TaskKey,
-    /// One JSON object.
-    pub(crate) value: Bytes,
-    pub(crate) lane: Lane,
+    /// Decides the shard.
+    key: String,
+    /// One JSON object; of a calendar that is to go, nothing.
+    value: Option<Bytes>,
+    lane: Lane,
+}
+
+impl Ready {
+    /// A command on a task.
+    pub(crate) fn command(task: &TaskKey, value: Bytes, lane: Lane) -> Self {
+        Self {
+            key: task.routing_key(),
+            value: Some(value),
+            lane,
+        }
+    }
+
+    /// What a calendar says from now on, or that it is to go.
+    pub(crate) fn calendar(calendar: &CalendarKey, value: Option<Bytes>) -> Self {
+        Self {
+            key: calendar.routing_key(),
+            value,
+            lane: Lane::Calendars,
+        }
+    }
 }
 
 /// The fate of one record, to come.
@@ -91,20 +114,19 @@ impl Door {
         self.requests.next()
     }
 
-    pub(crate) fn shard(&self, task: &TaskKey) -> Shard {
-        task.shard(self.shards)
+    pub(crate) fn shard(&self, ready: &Ready) -> Shard {
+        self.shards.of_key(ready.key.as_bytes())
     }
 
-    /// Hands a command to the log; commands of one task stay in the order they are handed in.
+    /// Hands a record to the log; those of one key stay in the order they are handed in.
     pub(crate) fn send(&self, ready: Ready, request: Option<RequestId>) -> Written {
-        let Ready { task, value, lane } = ready;
-        let key = task.routing_key();
-        let shard = self.shards.of_key(key.as_bytes());
+        let shard = self.shard(&ready);
+        let Ready { key, value, lane } = ready;
         let name = |id: RequestId| (REQUEST_HEADER.to_owned(), Bytes::from(id.to_string()));
         let record = Outgoing {
             to: TopicPartition::new(lane.topic(), shard),
             key: Some(key.into()),
-            value: Some(value),
+            value,
             headers: request.map(name).into_iter().collect(),
         };
         let (tell, told) = oneshot::channel();
@@ -132,13 +154,13 @@ impl Door {
             Err(_) => "the log did not acknowledge it in time".to_owned(),
         };
         ::metrics::counter!(metrics::RECORDS_FAILED, "lane" => lane.name()).increment(1);
-        tracing::warn!(lane = lane.name(), detail, "a registration is not durable");
+        tracing::warn!(lane = lane.name(), detail, "a record is not durable");
         Err(Problem::unavailable(format!(
             "{detail}; it may still be taken, so send it again"
         )))
     }
 
-    /// Writes one command; with `wait`, also waits for how it was decided.
+    /// Writes one record; with `wait`, also waits for how it was decided.
     pub(crate) async fn submit(
         &self,
         ready: Ready,
@@ -149,7 +171,7 @@ impl Door {
             return Ok(None);
         };
         let request = self.request_id();
-        let shard = self.shard(&ready.task);
+        let shard = self.shard(&ready);
         let answer = self.owners.answer(shard, request, wait);
         // The question first: the answer may be told as soon as the command is in the log.
         let (answer, ()) = tokio::try_join!(
@@ -166,6 +188,7 @@ impl Lane {
         match self {
             Self::Normal => Topic::Registrations,
             Self::Bulk => Topic::RegistrationsBulk,
+            Self::Calendars => Topic::Calendars,
         }
     }
 
@@ -173,6 +196,7 @@ impl Lane {
         match self {
             Self::Normal => "normal",
             Self::Bulk => "bulk",
+            Self::Calendars => "calendars",
         }
     }
 }

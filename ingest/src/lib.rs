@@ -2,7 +2,7 @@
 //!
 //! **Reads** HTTP requests. **Writes** records of `registrations` and `registrations.bulk`, one per
 //! object, in the partition of the task's shard, the caller's bytes unchanged where the object is
-//! whole. **Keeps** nothing: what it says about a task it asked of the planner that owns the shard
+//! whole; and of `calendars`, in that of the calendar's key. **Keeps** nothing: what it says about a task it asked of the planner that owns the shard
 //! ([`Owners`]).
 //!
 //! Promises
@@ -25,6 +25,7 @@ mod access;
 mod answer;
 mod array;
 mod body;
+mod calendars;
 mod config;
 mod door;
 mod explain;

@@ -2,6 +2,8 @@
 //!
 //! `tests/openapi.rs` holds the text to the builder, and the builder to the routes.
 
+mod calendars;
+
 use schemas::{TaskState, json_schema};
 use serde_json::{Map, Value, json};
 
@@ -28,7 +30,7 @@ pub fn document() -> Value {
         "components": {
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
             "responses": responses(),
-            "schemas": schemas(),
+            "schemas": all_schemas(),
         },
     })
 }
@@ -68,6 +70,7 @@ fn paths() -> Value {
     });
     let at = "/v1/fires/{fire_id}:report".to_owned();
     paths.insert(at, json!({"parameters": [fire], "post": report}));
+    paths.extend(calendars::paths());
     let at = "/v1/schedules:explain".to_owned();
     paths.insert(at, json!({"post": explain_schedule()}));
     let document = json!({
@@ -275,6 +278,14 @@ fn responses() -> Value {
         })
         .collect::<Map<_, _>>()
         .into()
+}
+
+fn all_schemas() -> Value {
+    let mut all = schemas();
+    all["Calendar"] = json_schema::calendar();
+    all["CalendarView"] = calendars::view();
+    all["CalendarTold"] = calendars::told();
+    all
 }
 
 fn schemas() -> Value {

@@ -4,7 +4,8 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, Shard, TaskKey, TaskView};
+use schemas::calendar::{CalendarPage, CalendarQuery};
+use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, TaskKey, TaskView};
 
 /// What an owner is going to say.
 pub type Asked<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,4 +37,17 @@ pub trait Owners: Send + Sync {
 
     /// Some of the tasks of one shard.
     fn list(&self, shard: Shard, query: ListQuery) -> Asked<'_, Result<ListPage, Unavailable>>;
+
+    /// One calendar, by the shard that decides about it; `None` where it knows none of this name.
+    fn calendar(
+        &self,
+        calendar: CalendarKey,
+    ) -> Asked<'_, Result<Option<CalendarView>, Unavailable>>;
+
+    /// Some of a tenant's calendars, as one shard knows them.
+    fn calendars(
+        &self,
+        shard: Shard,
+        query: CalendarQuery,
+    ) -> Asked<'_, Result<CalendarPage, Unavailable>>;
 }

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use schemas::registration::{Complaint, Refusal};
-use schemas::{TaskKey, TenantId};
+use schemas::{CalendarKey, TaskKey, TenantId};
 use serde::Serialize;
 
 /// What was wrong with a request, for people and for programs.
@@ -108,6 +108,16 @@ impl Problem {
             StatusCode::NOT_FOUND,
             "unknown-task",
             "no such task",
+            detail,
+        )
+    }
+
+    pub(crate) fn no_such_calendar(calendar: &CalendarKey) -> Self {
+        let detail = format!("no calendar `{calendar}` is known");
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-calendar",
+            "no such calendar",
             detail,
         )
     }

@@ -86,15 +86,7 @@ impl Manner {
             "bulk" => Ok(Lane::Bulk),
             _ => Err("is one of normal, bulk".to_owned()),
         });
-        let wait = pairs.take("wait", |value| {
-            let wait = duration::parse(value).map(Duration::from_millis);
-            let wait = wait.map_err(|error| error.to_string())?;
-            if wait <= longest {
-                Ok(wait)
-            } else {
-                Err(format!("is at most {longest:?}"))
-            }
-        });
+        let wait = pairs.take("wait", |value| wait(value, longest));
         let wait = wait.filter(|wait| !wait.is_zero());
         Ok((
             Self {
@@ -103,6 +95,17 @@ impl Manner {
             },
             pairs.complaints,
         ))
+    }
+}
+
+/// How long to wait for an answer, no longer than `longest`.
+pub(crate) fn wait(value: &str, longest: Duration) -> Result<Duration, String> {
+    let wait = duration::parse(value).map(Duration::from_millis);
+    let wait = wait.map_err(|error| error.to_string())?;
+    if wait <= longest {
+        Ok(wait)
+    } else {
+        Err(format!("is at most {longest:?}"))
     }
 }
 

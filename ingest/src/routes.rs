@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+use crate::calendars;
 use crate::door::Door;
 use crate::explain;
 use crate::list;
@@ -28,6 +29,11 @@ pub fn router(door: Arc<Door>) -> Router {
             get(get_task).put(put).delete(delete).post(act),
         )
         .route("/v1/fires/{fire}", post(report))
+        .route("/v1/calendars", get(list_calendars))
+        .route(
+            "/v1/calendars/{tenant}/{name}",
+            get(get_calendar).put(put_calendar).delete(delete_calendar),
+        )
         .route("/v1/schedules:explain", post(explain))
         .route("/openapi.json", get(document))
         .fallback(no_such_route)
@@ -61,6 +67,22 @@ async fn act(State(door): Shared, request: Request) -> Response {
 
 async fn report(State(door): Shared, request: Request) -> Response {
     answer(&door, "report", request, tasks::report).await
+}
+
+async fn list_calendars(State(door): Shared, request: Request) -> Response {
+    answer(&door, "list_calendars", request, calendars::list).await
+}
+
+async fn get_calendar(State(door): Shared, request: Request) -> Response {
+    answer(&door, "get_calendar", request, calendars::get).await
+}
+
+async fn put_calendar(State(door): Shared, request: Request) -> Response {
+    answer(&door, "put_calendar", request, calendars::put).await
+}
+
+async fn delete_calendar(State(door): Shared, request: Request) -> Response {
+    answer(&door, "delete_calendar", request, calendars::delete).await
 }
 
 async fn explain(State(door): Shared, request: Request) -> Response {

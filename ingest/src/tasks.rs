@@ -33,12 +33,8 @@ pub(crate) async fn register(door: &Door, request: Request) -> Result<Response, 
         return Err(Problem::invalid(complaints));
     }
     let task = admit(caller, &held.bytes, complaints)?;
-    let ready = Ready {
-        task,
-        value: held.bytes.clone(),
-        lane: manner.lane,
-    };
-    decide(door, ready, manner.wait).await
+    let ready = Ready::command(&task, held.bytes.clone(), manner.lane);
+    decide(door, &task, ready, manner.wait).await
 }
 
 /// `PUT /v1/tasks/{tenant}/{id}`: an update that makes the task where there is none.
@@ -169,16 +165,8 @@ async fn command(
     let (manner, mut complaints) = Manner::read(uri, door.config.max_wait)?;
     let value = complete(op, &task, &held.bytes, &mut complaints)?;
     admit(caller, &value, complaints)?;
-    decide(
-        door,
-        Ready {
-            task,
-            value,
-            lane: manner.lane,
-        },
-        manner.wait,
-    )
-    .await
+    let ready = Ready::command(&task, value, manner.lane);
+    decide(door, &task, ready, manner.wait).await
 }
 
 /// The fields that a path decides.
@@ -242,10 +230,14 @@ fn complete(
     Ok(out.into())
 }
 
-async fn decide(door: &Door, ready: Ready, wait: Option<Duration>) -> Result<Response, Problem> {
-    let task = ready.task.clone();
+async fn decide(
+    door: &Door,
+    task: &TaskKey,
+    ready: Ready,
+    wait: Option<Duration>,
+) -> Result<Response, Problem> {
     let answer = door.submit(ready, wait).await?;
-    answer::respond(&task, answer)
+    answer::respond(task, answer)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod admit;
 mod answer;
+mod calendars;
 mod change;
 mod command;
 mod follow;
@@ -30,6 +31,7 @@ use crate::config::{PACE, PlannerConfig};
 use crate::event::{Effect, Input};
 use crate::restore::note;
 use crate::store::{Store, StoreSource};
+use calendars::Calendars;
 use follow::Following;
 use forget::Forgetting;
 use index::Table;
@@ -60,6 +62,7 @@ pub struct PlannerCore<S> {
     pacer: Pacer,
     forgetting: Forgetting,
     following: Following,
+    calendars: Calendars,
     lanes: Lanes,
     outbox: Outbox,
     tally: Tally,
@@ -145,6 +148,7 @@ impl<S: Store> PlannerCore<S> {
         match topic {
             Topic::Outcomes => self.handle_outcome(record),
             Topic::Forwards => self.admit_forward(record),
+            Topic::Calendars => self.admit_calendar(record),
             _ => self.admit(topic, record),
         }
     }
@@ -246,6 +250,7 @@ impl<S: Store> Stage for PlannerCore<S> {
         let work = || {
             self.lanes.is_full()
                 || self.following.has_work()
+                || self.calendars.has_work()
                 || come(self.cursor.wake_at(&self.config))
                 || come(self.looking.wake_at(&self.config))
                 || come(self.ring.next_end())
@@ -261,6 +266,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.stop_if_broken();
         }
         self.keep_follows();
+        self.keep_calendars();
         if !self.is_running() {
             return self.standing_turn();
         }
@@ -286,6 +292,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             return;
         }
         self.flush();
+        self.tell_calendars();
         self.stop_if_broken();
     }
 
@@ -375,7 +382,12 @@ impl<S: StoreSource> Factory for PlannerFactory<S> {
     fn topics(&self) -> Vec<Topic> {
         let intakes = 0..u16::try_from(self.config.intakes.len()).unwrap_or(u16::MAX);
         let first = [Topic::Registrations, Topic::RegistrationsBulk];
-        let rest = [Topic::Forwards, Topic::Outcomes, Topic::Index];
+        let rest = [
+            Topic::Forwards,
+            Topic::Outcomes,
+            Topic::Calendars,
+            Topic::Index,
+        ];
         let intakes = intakes.map(Topic::Intake);
         first.into_iter().chain(intakes).chain(rest).collect()
     }

@@ -1,7 +1,8 @@
 //! What comes in and goes out beside records.
 
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, TaskKey, TaskView};
+use schemas::calendar::{CalendarPage, CalendarQuery};
+use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, TaskKey, TaskView};
 
 /// A question to one shard.
 #[derive(Clone, Debug, PartialEq)]
@@ -10,6 +11,20 @@ pub enum Input {
     Get {
         /// Which.
         task: TaskKey,
+        /// Comes back in [`Effect::Reply`].
+        token: u64,
+    },
+    /// Show one calendar.
+    Calendar {
+        /// Which.
+        calendar: CalendarKey,
+        /// Comes back in [`Effect::Reply`].
+        token: u64,
+    },
+    /// Show some of a tenant's calendars.
+    Calendars {
+        /// Which.
+        query: CalendarQuery,
         /// Comes back in [`Effect::Reply`].
         token: u64,
     },
@@ -48,6 +63,10 @@ pub enum Reply {
     Task(Option<Box<TaskView>>),
     /// To [`Input::List`].
     Page(ListPage),
+    /// To [`Input::Calendar`].
+    Calendar(Option<Box<CalendarView>>),
+    /// To [`Input::Calendars`].
+    Calendars(CalendarPage),
     /// The table is still being read.
     NotYet,
 }

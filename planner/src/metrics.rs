@@ -24,6 +24,10 @@ pub const STALE_OUTCOMES: &str = "tidewheel_planner_stale_outcomes_total";
 pub const FORWARDS: &str = "tidewheel_planner_forwards_total";
 /// Counter: records not understood.
 pub const DEAD_LETTERS: &str = "tidewheel_planner_dead_letters_total";
+/// Counter: changes of calendars taken, from users or other shards.
+pub const CALENDARS: &str = "tidewheel_planner_calendars_total";
+/// Counter: records of `calendars` not understood; each is a dead letter too.
+pub const CALENDARS_REFUSED: &str = "tidewheel_planner_calendars_refused_total";
 /// Counter: index records applied while restoring.
 pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
 /// Counter: steps told how a step ended that they need.

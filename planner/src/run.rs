@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use pipeline::Inbox;
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, Shard, TaskKey, TaskView};
+use schemas::calendar::{CalendarPage, CalendarQuery};
+use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, TaskKey, TaskView};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -114,7 +115,7 @@ impl Desk {
         let reply = self.ask(shard, |token| Input::Get { task, token }).await?;
         match reply {
             Reply::Task(view) => Ok(view.map(|view| *view)),
-            Reply::Page(_) | Reply::NotYet => Err(QueryError::Elsewhere(shard.0)),
+            _ => Err(QueryError::Elsewhere(shard.0)),
         }
     }
 
@@ -128,7 +129,39 @@ impl Desk {
             .await?;
         match reply {
             Reply::Page(page) => Ok(page),
-            Reply::Task(_) | Reply::NotYet => Err(QueryError::Elsewhere(shard.0)),
+            _ => Err(QueryError::Elsewhere(shard.0)),
+        }
+    }
+
+    /// One calendar, as of the last commit.
+    ///
+    /// # Errors
+    /// As [`Desk::get`].
+    pub async fn calendar(
+        &self,
+        shard: Shard,
+        calendar: CalendarKey,
+    ) -> Result<Option<CalendarView>, QueryError> {
+        let input = |token| Input::Calendar { calendar, token };
+        match self.ask(shard, input).await? {
+            Reply::Calendar(view) => Ok(view.map(|view| *view)),
+            _ => Err(QueryError::Elsewhere(shard.0)),
+        }
+    }
+
+    /// A part of a tenant's calendars, as of the last commit.
+    ///
+    /// # Errors
+    /// As [`Desk::get`].
+    pub async fn calendars(
+        &self,
+        shard: Shard,
+        query: CalendarQuery,
+    ) -> Result<CalendarPage, QueryError> {
+        let input = |token| Input::Calendars { query, token };
+        match self.ask(shard, input).await? {
+            Reply::Calendars(page) => Ok(page),
+            _ => Err(QueryError::Elsewhere(shard.0)),
         }
     }
 

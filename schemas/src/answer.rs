@@ -46,13 +46,34 @@ pub enum CommandAnswer {
     Cancelled,
     /// A call of the task began before the command reached it.
     TooLate,
-    /// No such task here; nothing is promised.
+    /// No such task, or calendar, here; nothing is promised.
     Unknown,
+    /// A calendar is as the record asked.
+    Calendar {
+        /// The number of its last change.
+        version: u64,
+        /// What the record did.
+        change: CalendarChange,
+    },
     /// The command was understood but is impossible for this task.
     Refused {
         /// Each field that is wrong.
         complaints: Vec<Complaint>,
     },
+}
+
+/// What a record did to its calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CalendarChange {
+    /// There was none of this name.
+    Created,
+    /// It says something else now.
+    Changed,
+    /// It said so before.
+    Unchanged,
+    /// There is none any more.
+    Removed,
 }
 
 /// Where a task stands, in users' words.

@@ -36,6 +36,8 @@ pub enum Kind {
     Owner = 8,
     /// Record of `results`.
     Result = 9,
+    /// A calendar in a record of `forwards`.
+    Calendar = 10,
 }
 
 /// Why bytes are not the record they should be.

@@ -16,9 +16,13 @@
 //! | `q` number | [`Follow`]: a step ended, and not all that wait for it were told |
 //! | `k` tenant 0 id 0 part | [`TaskRow`]: one of a recurring task's live firings, with its own definition behind it if it has one |
 //! | `d` tenant 0 id 0 version | a definition of a recurring task: of its last version, and of earlier ones that a live firing still uses |
+//! | `c` tenant 0 name | [`CalendarRow`], with the calendar's JSON behind it; every shard has all calendars |
+//! | `y` number | [`Untold`]: this shard decided about it, and not all others were told |
+//! | `x` number | [`Replan`]: a calendar changed, and not all tasks that name it were planned anew |
 //! | `w` | [`Pace`] |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
+mod calendar;
 mod definition;
 mod key;
 mod series;
@@ -28,8 +32,11 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::calendar::{CalendarRow, Replan, Untold};
 pub use self::definition::{content_of, decode_definition, encode_definition};
-pub use self::key::{TableKey, named, named_part, parse_name, parse_name_part, put_name, put_part};
+pub use self::key::{
+    TableKey, named, named_calendar, named_part, parse_name, parse_name_part, put_name, put_part,
+};
 pub use self::series::{Buffer, Lapse, Older, Series, Span, Tally};
 pub use self::task::{
     Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
@@ -143,6 +150,9 @@ enum Tag {
     Meta = 6,
     Follow = 7,
     Pace = 8,
+    Calendar = 9,
+    Untold = 10,
+    Replan = 11,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {

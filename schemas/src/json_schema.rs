@@ -1,13 +1,16 @@
-//! JSON Schema of the public registration, for editors, other languages and the OpenAPI document.
+//! JSON Schema of the public registration, and of a calendar, for editors, other languages and the OpenAPI document.
 //!
 //! Built from the parser's own tables, so that names and limits cannot drift apart; a test holds both
 //! to the same examples. `schemas/json/registration.schema.json` is its checked-in text. A schema
 //! cannot tell everything: how long a duration is, whether a port exists, whether two header names
 //! differ in case only. There the parser has the last word.
 
+mod calendar;
 mod schedule;
 
 use serde_json::{Map, Value, json};
+
+pub use calendar::calendar;
 
 use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,

@@ -11,6 +11,7 @@
 
 pub mod answer;
 pub mod bucket;
+pub mod calendar;
 pub mod call;
 pub mod codec;
 pub mod dead_letter;
@@ -31,6 +32,7 @@ pub mod topics;
 
 pub use answer::{CommandAnswer, TaskState, TaskView};
 pub use bucket::{BucketRecord, Placement, Purpose};
+pub use calendar::{CalendarKey, CalendarName, CalendarView};
 pub use call::{Call, Definition, Payload, Priority, RetryPlan, RetryPolicy, Work};
 pub use codec::DecodeError;
 pub use dead_letter::DeadLetter;

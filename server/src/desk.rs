@@ -8,10 +8,13 @@ use ingest::{Asked, Owners, Unavailable};
 use pipeline::worker::Status;
 use planner::run::Desk;
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView};
+use schemas::calendar::{CalendarPage, CalendarQuery};
+use schemas::{
+    CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView,
+};
 use serde::de::DeserializeOwned;
 
-use crate::internal::{Ask, Remote};
+use crate::internal::{Ask, Remote, answer};
 use crate::owners::Table;
 
 /// Wait before asking again where nobody answered.
@@ -137,6 +140,26 @@ impl Planners {
     }
 }
 
+impl Planners {
+    /// What the owner of a shard knows of calendars: seldom asked, so each way is the same.
+    async fn known<T: DeserializeOwned>(&self, shard: Shard, ask: Ask) -> Result<T, Unavailable> {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let found = match self.local(shard) {
+                Some(desk) => answer(desk, shard, ask.clone())
+                    .await
+                    .and_then(|found| Ok(serde_json::from_value(found)?)),
+                None => self.ask(shard, ask.clone(), ONE_ASK).await,
+            };
+            match found {
+                Ok(found) => return Ok(found),
+                Err(error) if Instant::now() >= until => return Err(unavailable(shard, &error)),
+                Err(_) => tokio::time::sleep(AGAIN).await,
+            }
+        }
+    }
+}
+
 impl Owners for Planners {
     fn answer(
         &self,
@@ -153,6 +176,22 @@ impl Owners for Planners {
 
     fn list(&self, shard: Shard, query: ListQuery) -> Asked<'_, Result<ListPage, Unavailable>> {
         Box::pin(self.list_of(shard, query))
+    }
+
+    fn calendar(
+        &self,
+        calendar: CalendarKey,
+    ) -> Asked<'_, Result<Option<CalendarView>, Unavailable>> {
+        let shard = calendar.shard(self.shards);
+        Box::pin(self.known(shard, Ask::Calendar(calendar)))
+    }
+
+    fn calendars(
+        &self,
+        shard: Shard,
+        query: CalendarQuery,
+    ) -> Asked<'_, Result<CalendarPage, Unavailable>> {
+        Box::pin(self.known(shard, Ask::Calendars(query)))
     }
 }
 

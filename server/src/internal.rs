@@ -15,7 +15,8 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use planner::run::Desk;
 use schemas::answer::ListQuery;
-use schemas::{RequestId, Shard, TaskKey};
+use schemas::calendar::CalendarQuery;
+use schemas::{CalendarKey, RequestId, Shard, TaskKey};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +33,7 @@ pub(crate) struct Question {
 }
 
 /// What is asked.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Ask {
     /// How a command was decided.
     Answer {
@@ -45,6 +46,10 @@ pub(crate) enum Ask {
     Get(TaskKey),
     /// Some of a tenant's tasks.
     List(ListQuery),
+    /// One calendar.
+    Calendar(CalendarKey),
+    /// Some of a tenant's calendars.
+    Calendars(CalendarQuery),
 }
 
 #[derive(Clone)]
@@ -82,7 +87,12 @@ async fn ask(
     }
 }
 
-async fn answer(desk: &Desk, shard: Shard, ask: Ask) -> anyhow::Result<serde_json::Value> {
+/// What the planner of this process says.
+pub(crate) async fn answer(
+    desk: &Desk,
+    shard: Shard,
+    ask: Ask,
+) -> anyhow::Result<serde_json::Value> {
     let value = match ask {
         Ask::Answer { request, wait_ms } => {
             let request = u128::from_str_radix(&request, 16).context("request is not hex")?;
@@ -91,6 +101,8 @@ async fn answer(desk: &Desk, shard: Shard, ask: Ask) -> anyhow::Result<serde_jso
         }
         Ask::Get(task) => serde_json::to_value(desk.get(shard, task).await?),
         Ask::List(query) => serde_json::to_value(desk.list(shard, query).await?),
+        Ask::Calendar(calendar) => serde_json::to_value(desk.calendar(shard, calendar).await?),
+        Ask::Calendars(query) => serde_json::to_value(desk.calendars(shard, query).await?),
     };
     value.context("an answer cannot be written as JSON")
 }

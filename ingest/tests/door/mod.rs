@@ -13,7 +13,11 @@ use ingest::{Asked, Config, Door, Owners, Unavailable};
 use pipeline::log::Written;
 use pipeline::{LogError, Outgoing, Producer};
 use schemas::answer::{ListPage, ListQuery};
-use schemas::{CommandAnswer, RequestId, Shard, Shards, TaskId, TaskKey, TaskView, TenantId};
+use schemas::calendar::{CalendarPage, CalendarQuery};
+use schemas::{
+    CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, Shards, TaskId, TaskKey, TaskView,
+    TenantId,
+};
 use tower::ServiceExt;
 
 /// A good registration.
@@ -39,6 +43,7 @@ pub(crate) struct World {
     pub(crate) answers: Mutex<VecDeque<CommandAnswer>>,
     pub(crate) asked: Mutex<Vec<(Shard, RequestId, Duration)>>,
     pub(crate) tasks: Mutex<Vec<TaskView>>,
+    pub(crate) calendars: Mutex<Vec<CalendarView>>,
     pub(crate) lists: Mutex<Vec<(Shard, ListQuery)>>,
     /// The planners answer nothing.
     pub(crate) silent_owners: Mutex<bool>,
@@ -98,6 +103,40 @@ impl Owners for World {
         })
     }
 
+    fn calendar(
+        &self,
+        calendar: CalendarKey,
+    ) -> Asked<'_, Result<Option<CalendarView>, Unavailable>> {
+        Box::pin(async move {
+            self.check(calendar.shard(Shards::DEFAULT))?;
+            let known = self.calendars.lock().unwrap();
+            let found = known
+                .iter()
+                .find(|it| it.tenant == calendar.tenant && it.name == calendar.name);
+            Ok(found.cloned())
+        })
+    }
+
+    fn calendars(
+        &self,
+        shard: Shard,
+        query: CalendarQuery,
+    ) -> Asked<'_, Result<CalendarPage, Unavailable>> {
+        Box::pin(async move {
+            self.check(shard)?;
+            let known = self.calendars.lock().unwrap().clone();
+            let wanted = |it: &CalendarView| {
+                it.tenant == query.tenant && query.after.as_ref().is_none_or(|name| it.name > *name)
+            };
+            let mut calendars: Vec<_> = known.into_iter().filter(wanted).collect();
+            let more = calendars.len() > query.limit;
+            calendars.truncate(query.limit);
+            let last = calendars.last().map(|it| it.name.clone());
+            let next = last.filter(|_| more);
+            Ok(CalendarPage { calendars, next })
+        })
+    }
+
     fn list(&self, shard: Shard, query: ListQuery) -> Asked<'_, Result<ListPage, Unavailable>> {
         Box::pin(async move {
             self.check(shard)?;
@@ -149,6 +188,7 @@ impl Fake {
             answers: Mutex::default(),
             asked: Mutex::default(),
             tasks: Mutex::default(),
+            calendars: Mutex::default(),
             lists: Mutex::default(),
             silent_owners: Mutex::new(false),
         });

@@ -90,6 +90,9 @@ impl<S: Store> PlannerCore<S> {
         {
             return;
         }
+        if matches!(forward.topic, Topic::Calendars | Topic::Index) {
+            return self.admit_calendar_forward(&forward, value);
+        }
         let source = Source {
             topic: forward.topic,
             shard: forward.shard,
@@ -174,7 +177,7 @@ impl<S: Store> PlannerCore<S> {
 }
 
 /// The request header: 32 hex digits. Another value is nobody's request.
-fn request_of(record: &Record) -> Option<RequestId> {
+pub(super) fn request_of(record: &Record) -> Option<RequestId> {
     let text = std::str::from_utf8(record.header(REQUEST_HEADER)?).ok()?;
     if text.len() != 32 {
         return None;

@@ -83,6 +83,7 @@ pub(super) fn name_of(verdict: &Verdict) -> &'static str {
         Some(CommandAnswer::Cancelled) => "cancelled",
         Some(CommandAnswer::TooLate) => "too_late",
         Some(CommandAnswer::Unknown) => "unknown",
+        Some(CommandAnswer::Calendar { .. }) => "calendar",
         Some(CommandAnswer::Refused { .. }) => "refused",
     }
 }

@@ -4,6 +4,7 @@
 //! carry them. After a crash an order may name a task that has moved on: whoever follows an order
 //! checks the row.
 
+mod calendar;
 mod relate;
 mod restore;
 mod task;

@@ -9,6 +9,9 @@ use schemas::{Millis, Topic};
 /// expire after days.
 const RECOMMIT_MS: u64 = 3_600_000;
 
+/// Calendars that a turn takes.
+const CALENDARS: usize = 64;
+
 /// Every topic that is read in steady state.
 #[derive(Clone, Debug)]
 pub(crate) struct Lanes {
@@ -70,6 +73,7 @@ impl Lanes {
         let share = self.commands / (2 * others).max(8);
         match topic {
             Topic::Outcomes => self.outcomes.saturating_sub(lane.taken),
+            Topic::Calendars => CALENDARS.saturating_sub(lane.taken),
             Topic::Registrations => {
                 let most = self.commands.saturating_sub(share * others);
                 most.saturating_sub(lane.taken)
@@ -84,7 +88,12 @@ impl Lanes {
     }
 
     fn others(&self) -> impl Iterator<Item = &Lane> {
-        let of_commands = |topic: &Topic| !matches!(topic, Topic::Outcomes | Topic::Registrations);
+        let of_commands = |topic: &Topic| {
+            !matches!(
+                topic,
+                Topic::Outcomes | Topic::Registrations | Topic::Calendars
+            )
+        };
         self.lanes
             .iter()
             .filter(move |(topic, _)| of_commands(topic))

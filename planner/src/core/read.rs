@@ -19,11 +19,23 @@ impl<S: Store> PlannerCore<S> {
     pub(super) fn read(&mut self, input: Input) {
         let running = matches!(self.life, Life::Running);
         let (token, reply) = match input {
-            Input::Get { token, .. } | Input::List { token, .. } if !running => {
+            Input::Get { token, .. }
+            | Input::List { token, .. }
+            | Input::Calendar { token, .. }
+            | Input::Calendars { token, .. }
+                if !running =>
+            {
                 (token, Reply::NotYet)
             }
             Input::Get { task, token } => (token, Reply::Task(self.get(&task).map(Box::new))),
             Input::List { query, token } => (token, Reply::Page(self.list(&query))),
+            Input::Calendar { calendar, token } => {
+                let view = self.get_calendar(&calendar).map(Box::new);
+                (token, Reply::Calendar(view))
+            }
+            Input::Calendars { query, token } => {
+                (token, Reply::Calendars(self.list_calendars(&query)))
+            }
         };
         self.effects.push_back(Effect::Reply { token, reply });
     }

@@ -8,6 +8,7 @@ use pipeline::{Ask, Opening, Position, Record};
 use schemas::index::SEQUENCE_HEADER;
 use schemas::{Millis, Slot, Topic};
 
+use super::calendars::Calendars;
 use super::follow::Following;
 use super::forget::Forgetting;
 use super::index::Table;
@@ -72,6 +73,7 @@ impl<S: Store> PlannerCore<S> {
             pacer: Pacer::new(config.late_per_second),
             forgetting: Forgetting::new(),
             following: Following::new(),
+            calendars: Calendars::default(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
             outbox: Outbox::default(),
             tally: Tally::default(),
@@ -172,6 +174,7 @@ impl<S: Store> PlannerCore<S> {
             self.lanes.add(topic, offset);
             self.asks.push_back(Ask::Read(topic, offset));
         }
+        self.tell_calendars();
         self.checkpoint.asked_at = Millis::MIN;
         tracing::debug!(
             shard = self.shard.0,

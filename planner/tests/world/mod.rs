@@ -125,6 +125,23 @@ impl World {
         self.requests
     }
 
+    /// Appends a record of `calendars`, with a request of its own; tells its number.
+    pub(crate) fn calendar(&mut self, key: &str, json: Option<&str>) -> u128 {
+        self.requests += 1;
+        let request = format!("{:032x}", self.requests);
+        let header = (REQUEST_HEADER.to_owned(), Bytes::from(request));
+        let (key, json) = (key.to_owned(), json.map(str::to_owned));
+        let appended = self.now;
+        self.append_keyed(
+            Topic::Calendars,
+            Some(Bytes::from(key)),
+            json.map(Bytes::from),
+            vec![header],
+            appended,
+        );
+        self.requests
+    }
+
     pub(crate) fn core(&mut self) -> &mut PlannerCore<MemoryStore> {
         if self.core.is_none() {
             self.open();
@@ -199,6 +216,12 @@ impl World {
             }
         }
         panic!("the core never comes to rest");
+    }
+
+    /// Hands the core what came, and lets it cut a turn; what it asks for behind that it does not get.
+    pub(crate) fn step(&mut self) {
+        self.feed();
+        self.turn();
     }
 
     /// Hands the core what it asked for.

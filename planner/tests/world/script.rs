@@ -225,6 +225,7 @@ pub(crate) fn word(answer: &CommandAnswer) -> String {
         CommandAnswer::Cancelled => "cancelled".to_owned(),
         CommandAnswer::TooLate => "too_late".to_owned(),
         CommandAnswer::Unknown => "unknown".to_owned(),
+        CommandAnswer::Calendar { change, .. } => format!("{change:?}").to_lowercase(),
         CommandAnswer::Refused { complaints } => format!("refused {}", complaints[0].field),
     }
 }

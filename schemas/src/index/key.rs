@@ -2,6 +2,7 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
+use crate::calendar::CalendarKey;
 use crate::id::{FiringPart, TaskId, TaskKey, TenantId};
 use crate::shard::Shard;
 use crate::slot::Slot;
@@ -32,6 +33,12 @@ pub enum TableKey {
     Forwarded(Topic, Shard),
     /// A step that ended and whose dependents were not told yet, by the number of its end.
     Follow(u64),
+    /// A calendar.
+    Calendar(CalendarKey),
+    /// A change of a calendar that not all shards were told of, by its number.
+    Untold(u64),
+    /// A change of a calendar after which not all tasks were planned anew, by its number here.
+    Replan(u64),
     /// The one [`Meta`].
     Meta,
 }
@@ -64,15 +71,33 @@ impl TableKey {
                 out.put_u16(shard.0);
                 out.freeze()
             }
-            Self::Follow(number) => {
-                let mut out = BytesMut::with_capacity(9);
-                out.put_u8(b'q');
-                out.put_u64(*number);
-                out.freeze()
-            }
+            Self::Follow(number) => numbered(b'q', *number),
+            Self::Calendar(calendar) => named_calendar(b'c', calendar),
+            Self::Untold(number) => numbered(b'y', *number),
+            Self::Replan(number) => numbered(b'x', *number),
             Self::Meta => Bytes::from_static(b"m"),
         }
     }
+}
+
+/// `prefix` number, big endian.
+fn numbered(prefix: u8, number: u64) -> Bytes {
+    let mut out = BytesMut::with_capacity(9);
+    out.put_u8(prefix);
+    out.put_u64(number);
+    out.freeze()
+}
+
+/// `prefix` tenant 0 name: how calendars stand in keys.
+#[must_use]
+pub fn named_calendar(prefix: u8, calendar: &CalendarKey) -> Bytes {
+    let (tenant, name) = (calendar.tenant.as_str(), calendar.name.as_str());
+    let mut out = BytesMut::with_capacity(2 + tenant.len() + name.len());
+    out.put_u8(prefix);
+    out.put_slice(tenant.as_bytes());
+    out.put_u8(0);
+    out.put_slice(name.as_bytes());
+    out.freeze()
 }
 
 /// `prefix` tenant 0 id: how tasks stand in keys, ordered by tenant, then id.

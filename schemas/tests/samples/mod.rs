@@ -246,6 +246,12 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
             TableKey::Forwarded(Topic::RegistrationsBulk, Shard(513)).encode(),
         ),
         ("key.follow", TableKey::Follow(258).encode()),
+        (
+            "key.calendar",
+            TableKey::Calendar(table::calendar()).encode(),
+        ),
+        ("key.untold", TableKey::Untold(258).encode()),
+        ("key.replan", TableKey::Replan(258).encode()),
         ("key.firing", TableKey::Firing(task(), part()).encode()),
         ("key.versioned", TableKey::Versioned(task(), 7).encode()),
         ("key.pace", TableKey::Pace.encode()),

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 use schemas::answer::AttemptView;
+use schemas::calendar::{CalendarKey, CalendarRecord};
 use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
-    Asker, Buffer, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse, Mark,
-    NeedState, Older, Pace, PastFiring, Phase, Plan, RingPhase, RingRow, Series, Span, StepRow,
-    Successor, Tally, TaskRow, Wish, decode_definition, encode_definition,
+    Asker, Buffer, CalendarRow, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse,
+    Mark, NeedState, Older, Pace, PastFiring, Phase, Plan, Replan, RingPhase, RingRow, Series,
+    Span, StepRow, Successor, Tally, TaskRow, Untold, Wish, decode_definition, encode_definition,
 };
 use schemas::{
     AnswerBody, Definition, Needs, Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard,
@@ -16,6 +17,12 @@ use schemas::{
 use super::{
     DUE, Read, Sample, backoff, definition, fire_id, instance, phases, recurring, sample, task,
 };
+
+const CALENDAR: &[u8] = br#"{"excluded": [{"weekdays": ["SAT"]}]}"#;
+
+pub(crate) fn calendar() -> CalendarKey {
+    CalendarKey::parse(b"shop/bank-holidays").unwrap()
+}
 
 fn row() -> TaskRow {
     TaskRow {
@@ -276,9 +283,38 @@ fn ring_and_marks() -> Vec<Sample> {
         request: Some(RequestId(0x0123_4567_89ab_cdef)),
     };
     let bytes = forward.encode(b"{}");
+    let untold = Untold {
+        calendar: calendar(),
+    };
+    let replan = Replan {
+        calendar: calendar(),
+        done: Some("order-42/pack".to_owned()),
+    };
+    let told = CalendarRecord {
+        key: calendar(),
+        removed: false,
+    };
     vec![
         sample("index.ring", ring.encode(), &ring, ring_read),
         sample("index.follow", follow.encode(), &follow, follow_read),
+        sample(
+            "index.calendar",
+            CalendarRow { version: 7 }.encode(CALENDAR),
+            &(CalendarRow { version: 7 }, Bytes::from_static(CALENDAR)),
+            |bytes| CalendarRow::decode(bytes).map(|it| format!("{it:?}")),
+        ),
+        sample("index.untold", untold.encode(), &untold, |bytes| {
+            Untold::decode(bytes).map(|it| format!("{it:?}"))
+        }),
+        sample("index.replan", replan.encode(), &replan, |bytes| {
+            Replan::decode(bytes).map(|it| format!("{it:?}"))
+        }),
+        sample(
+            "forward.calendar",
+            told.encode(CALENDAR),
+            &(told, Bytes::from_static(CALENDAR)),
+            |bytes| CalendarRecord::decode(bytes).map(|it| format!("{it:?}")),
+        ),
         sample("index.mark", mark.encode(), &mark, mark_read),
         sample("index.pace", pace.encode(), &pace, |bytes| {
             Pace::decode(bytes).map(|it| format!("{it:?}"))

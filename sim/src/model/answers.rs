@@ -149,6 +149,7 @@ impl Asked<'_> {
             }
             CommandAnswer::Refused { .. }
             | CommandAnswer::Unchanged { .. }
+            | CommandAnswer::Calendar { .. }
             | CommandAnswer::Conflict { .. } => {}
         }
         wrong
