@@ -164,6 +164,12 @@ impl MemoryBroker {
         self.shared.state().is_quiet()
     }
 
+    /// Whether what became of a commit is on its way to who made it.
+    #[must_use]
+    pub fn is_telling(&self) -> bool {
+        self.shared.state().is_telling()
+    }
+
     /// Forgives every member that it was not heard for the last `ms`, as if all of them, and the
     /// broker, had been suspended for so long.
     pub fn forgive(&self, ms: u64) {

@@ -6,7 +6,7 @@ use sim::{Bug, Options, run};
 const FIXED: [u64; 8] = [1, 6, 8, 9, 13, 15, 22, 23];
 
 /// What once failed, and why.
-const ONCE_FAILED: [(u64, &str); 11] = [
+const ONCE_FAILED: [(u64, &str); 12] = [
     (0, "a worker without shards spun"),
     (
         3,
@@ -38,6 +38,10 @@ const ONCE_FAILED: [(u64, &str); 11] = [
         2296,
         "a dispatcher lost its connection, and its shards with it, at a hand-over: no process can \
          tell the next owner what it called",
+    ),
+    (
+        4245,
+        "the run was over before its last command's answer, committed already, was told",
     ),
     (2326, "two triggers owned one shard: as 710"),
 ];

@@ -278,6 +278,12 @@ impl State {
             && !self.groups.values().any(Group::is_moving)
     }
 
+    pub(super) fn is_telling(&self) -> bool {
+        self.steps
+            .values()
+            .any(|step| matches!(step, Step::Tell(..)))
+    }
+
     pub(super) fn undecided(&self) -> Vec<TopicPartition> {
         self.partitions
             .iter()

@@ -24,6 +24,10 @@ impl World {
         if now < self.plan.over_at() || now < self.looked_at + LOOK_MS {
             return false;
         }
+        // An answer waits for it.
+        if self.broker.is_telling() {
+            return false;
+        }
         self.looked_at = now;
         if !self.agenda.is_empty() {
             return false;
