@@ -150,12 +150,8 @@ fn named(path: &str) -> Result<CalendarKey, Problem> {
                 ("tenant", tenant.err().map(|error| error.to_string())),
                 ("name", name.err().map(|error| error.to_string())),
             ];
-            let complaint = |(field, problem): (&str, Option<String>)| {
-                Some(Complaint {
-                    field: field.to_owned(),
-                    problem: problem?,
-                })
-            };
+            let complaint =
+                |(field, problem): (&str, Option<String>)| Some(Complaint::new(field, problem?));
             let complaints = problems.into_iter().filter_map(complaint);
             Err(Problem::invalid(complaints.collect()))
         }

@@ -31,12 +31,8 @@ pub(crate) fn task(path: &str) -> Result<TaskKey, Problem> {
         (Ok(tenant), Ok(id)) => Ok(TaskKey { tenant, id }),
         (tenant, id) => {
             let complaints = [("tenant", tenant.err()), ("id", id.err())].into_iter();
-            let complaints = complaints.filter_map(|(field, error)| {
-                Some(Complaint {
-                    field: field.to_owned(),
-                    problem: error?.to_string(),
-                })
-            });
+            let complaints = complaints
+                .filter_map(|(field, error)| Some(Complaint::new(field, error?.to_string())));
             Err(Problem::invalid(complaints.collect()))
         }
     }

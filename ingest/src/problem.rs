@@ -185,21 +185,13 @@ impl Problem {
         let mut it = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid", title, detail);
         it.errors = complaints
             .into_iter()
-            .map(|Complaint { field, problem }| FieldError {
-                field,
-                problem,
-                position: None,
+            .map(|complaint| FieldError {
+                field: complaint.field,
+                problem: complaint.problem,
+                position: complaint.position,
             })
             .collect();
         it
-    }
-
-    /// Says where in the text of a field its fault is.
-    pub(crate) fn place(mut self, field: &str, position: usize) -> Self {
-        for error in self.errors.iter_mut().filter(|error| error.field == field) {
-            error.position = Some(position);
-        }
-        self
     }
 
     pub(crate) fn busy() -> Self {

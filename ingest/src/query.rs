@@ -65,8 +65,8 @@ impl Pairs {
     }
 
     pub(crate) fn complain(&mut self, field: &str, problem: String) {
-        let field = field.chars().take(64).collect();
-        self.complaints.push(Complaint { field, problem });
+        let field: String = field.chars().take(64).collect();
+        self.complaints.push(Complaint::new(field, problem));
     }
 }
 

@@ -87,16 +87,10 @@ pub(crate) async fn report(door: &Door, request: Request) -> Result<Response, Pr
     let Some((fire, "report")) = path.rsplit('/').next().and_then(|it| it.rsplit_once(':')) else {
         return Err(Problem::no_such_route(path));
     };
-    let mut complaints = vec![Complaint {
-        field: String::new(),
-        problem: REPORTS_LATER.to_owned(),
-    }];
+    let mut complaints = vec![Complaint::new("", REPORTS_LATER)];
     if schemas::FireId::parse(fire).is_none() {
-        let problem = "is not a fire id: 32 hex digits".to_owned();
-        complaints.push(Complaint {
-            field: "fire_id".to_owned(),
-            problem,
-        });
+        let problem = "is not a fire id: 32 hex digits";
+        complaints.push(Complaint::new("fire_id", problem));
     }
     Err(Problem::invalid(complaints))
 }
@@ -128,11 +122,7 @@ pub(crate) fn admit(
     };
     caller.check(&registration.task.tenant)?;
     if matches!(registration.command, Command::Report(_)) {
-        let problem = REPORTS_LATER.to_owned();
-        complaints.push(Complaint {
-            field: "op".to_owned(),
-            problem,
-        });
+        complaints.push(Complaint::new("op", REPORTS_LATER));
     }
     if complaints.is_empty() {
         Ok(registration.task)
@@ -210,10 +200,7 @@ fn complete(
             let same = serde_json::from_str::<String>(found.get()).is_ok_and(|it| it == path);
             if !same {
                 let problem = format!("is not `{path}`, as the path says; leave it out");
-                complaints.push(Complaint {
-                    field: name.to_owned(),
-                    problem,
-                });
+                complaints.push(Complaint::new(name, problem));
             }
             continue;
         }

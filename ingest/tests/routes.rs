@@ -118,10 +118,7 @@ async fn every_form_of_a_command_becomes_one_record() {
 #[tokio::test]
 async fn whoever_waits_is_told_what_the_planner_decided() {
     let (version, due) = (7, Millis(1_796_086_800_000));
-    let complaint = Complaint {
-        field: "schedule".to_owned(),
-        problem: "no".to_owned(),
-    };
+    let complaint = Complaint::new("schedule", "no");
     let cases = [
         (
             Some(CommandAnswer::Created { version, due }),

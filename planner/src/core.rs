@@ -39,7 +39,7 @@ use lanes::Lanes;
 use plant::Cursor;
 use restoring::Restoring;
 use ring::Ring;
-use series::{Looking, Pacer};
+use series::{Looking, Pacer, Rules};
 use tally::Tally;
 
 pub(crate) use command::due_of;
@@ -59,6 +59,7 @@ pub struct PlannerCore<S> {
     ring: Ring,
     cursor: Cursor,
     looking: Looking,
+    rules: Rules,
     pacer: Pacer,
     forgetting: Forgetting,
     following: Following,

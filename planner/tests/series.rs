@@ -37,6 +37,48 @@ fn occurrences_are_planted_ahead_and_go_on_for_ever() {
     );
 }
 
+/// The world begins at 01:00 UTC on the first of December 2026, a Tuesday: 09:00 in Shanghai.
+#[test]
+fn a_clock_of_a_zone_says_when() {
+    check(
+        "every 20 s, then on the hour",
+        "calls take 1s         =>
+         register a cron=*/20_*_*_*_*_* => 1 created
+         time 70s              =>
+         calls                 => 1@20 2@40 3@60
+         reschedule a cron=0_*_*_*_* => 2 changed
+         time 1h               =>
+         calls                 => 7@3600
+         touch a               => 3 refused op",
+    );
+    check(
+        "in its zone, with a start, an end and a number of runs",
+        "calls take 1s         =>
+         register a cron=0_10_*_*_* zone=Asia/Shanghai end=2h => 1 created
+         register b cron=*/10_*_*_*_* start=25m max_runs=2 => 2 created
+         time 65m              =>
+         calls                 => 1@1800 2@2400 1@3600
+         show a                => completed",
+    );
+    check(
+        "down for a while: the latest is fired",
+        "calls take 1s         =>
+         register a cron=*/5_*_*_*_* => 1 created
+         time 11m              =>
+         calls                 => 1@300 2@600
+         down 1h               =>
+         time 5m               =>
+         calls                 => 3@900 13@3900 14@4200 15@4500
+         left                  => 4-12 late 1200..3600",
+    );
+    check(
+        "what is past for good is refused",
+        "register a cron=0_0_0_1_1_?_2020 => 1 refused schedule
+         register a every=1h   => 2 created
+         reschedule a cron=0_0_0_1_1_?_2020 => 3 refused schedule",
+    );
+}
+
 #[test]
 fn a_schedule_ends() {
     check(

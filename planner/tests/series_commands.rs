@@ -149,6 +149,64 @@ fn an_update_changes_what_is_to_come() {
          payloads a            => new new new new old",
     );
     check(
+        "called before it could be taken back: its time does not come again",
+        "register a every=20s overlap=skip => 1 created
+         time 19s              =>
+         fire a                =>
+         stop                  =>
+         update a payload=x    =>
+         time 2s               =>
+         begin a               =>
+         go                    => 2 changed
+         wheel                 =>
+         calls take 1s         =>
+         end a success         =>
+         time 20s              =>
+         calls                 => 2@40
+         tally a               => ended 2 live 1",
+    );
+    check(
+        "it ended before it could be taken back, a fixed delay goes on from there",
+        "register a after_each=20s => 1 created
+         time 19s              =>
+         fire a                =>
+         stop                  =>
+         update a payload=x    =>
+         time 2s               =>
+         begin a               =>
+         time 5s               =>
+         end a success         => 2 changed
+         go                    =>
+         calls take 1s         =>
+         time 21s              =>
+         calls                 => 2@46",
+    );
+    check(
+        "what comes due while two updates wait is not lost",
+        "register a every=10s  => 1 created
+         stop                  =>
+         update a payload=x    =>
+         time 25s              =>
+         update a payload=y    =>
+         calls take 1s         =>
+         go                    => 2 changed, 3 changed
+         time 6s               =>
+         calls                 => 10@10 11@20 12@30",
+    );
+    check(
+        "a fixed delay keeps its time when something else changes",
+        "calls take 1s         =>
+         register a after_each=20s => 1 created
+         time 5s               =>
+         update a payload=x    => 2 changed
+         time 20s              =>
+         calls                 => 2@20
+         time 5s               =>
+         reschedule a after_each=10s => 3 changed
+         time 10s              =>
+         calls                 => 4@40",
+    );
+    check(
         "a version of what is wished",
         "register a every=20s  => 1 created
          stop                  =>

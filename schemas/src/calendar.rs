@@ -171,10 +171,7 @@ impl CalendarRecord {
 pub fn read_calendar(json: &[u8]) -> Result<Calendar, Refusal> {
     let malformed = |problem: String| Refusal {
         malformed: true,
-        complaints: vec![Complaint {
-            field: String::new(),
-            problem,
-        }],
+        complaints: vec![Complaint::new("", problem)],
     };
     if json.len() > LARGEST_CALENDAR {
         let problem = format!("a calendar has at most {LARGEST_CALENDAR} bytes");
@@ -184,10 +181,7 @@ pub fn read_calendar(json: &[u8]) -> Result<Calendar, Refusal> {
     let value: serde_json::Value = serde_json::from_slice(json)
         .map_err(|error| malformed(format!("is not a JSON object: {error}")))?;
     Calendar::parse(&value).map_err(|problems| {
-        let complaint = |problem: timetable::Problem| Complaint {
-            field: problem.field,
-            problem: problem.reason,
-        };
+        let complaint = |problem: timetable::Problem| Complaint::new(problem.field, problem.reason);
         Refusal {
             malformed: !value.is_object(),
             complaints: problems.into_iter().map(complaint).collect(),

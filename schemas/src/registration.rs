@@ -137,6 +137,21 @@ pub struct Complaint {
     pub field: String,
     /// What is wrong and what would be right.
     pub problem: String,
+    /// Characters of the field's text before the fault, where it has a place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
+}
+
+impl Complaint {
+    /// Of a field, or of the whole where its name is empty.
+    #[must_use]
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+            position: None,
+        }
+    }
 }
 
 /// Everything wrong with a registration.

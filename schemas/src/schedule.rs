@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::time::Millis;
 
+pub use timetable::{Fold, Gap, OnClosed};
+
 /// What a caller may ask for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Schedule {
@@ -59,38 +61,6 @@ pub enum Beat {
     },
     /// So many ms after the firing before has ended.
     AfterEach(u64),
-}
-
-/// A local time that the clocks jump over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Gap {
-    /// Does not occur that day.
-    Skip,
-    /// Occurs as much later as the clocks jumped.
-    Shift,
-    /// Occurs when the gap ends.
-    End,
-}
-
-/// A local time that comes twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Fold {
-    /// Occurs the first time.
-    First,
-    /// Occurs the second time.
-    Last,
-    /// Occurs both times.
-    Both,
-}
-
-/// An occurrence that a calendar excludes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum OnClosed {
-    /// Does not occur.
-    #[default]
-    Skip,
-    /// Occurs when the closed time ends.
-    Move,
 }
 
 /// What becomes of occurrences that nobody could look after in time.

@@ -38,7 +38,7 @@ struct Args {
     /// Only tasks due in 40 days and in 100 years, in a world without faults
     #[arg(long)]
     far: bool,
-    /// Recurring tasks beside the others; some seeds still fail
+    /// Recurring tasks beside the others
     #[arg(long)]
     recurring: bool,
 }
@@ -82,8 +82,9 @@ fn main() -> ExitCode {
             let flows = args
                 .flows
                 .map_or_else(String::new, |steps| format!(" --flows {steps}"));
+            let recurring = if args.recurring { " --recurring" } else { "" };
             println!(
-                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{bug}"
+                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{recurring}{bug}"
             );
             print!("{verdict}");
         }

@@ -12,6 +12,8 @@ pub use self::command::{Lane, Op, Sending, When};
 pub use self::fault::Fault;
 pub use self::recurring::Recurring;
 
+#[path = "plan/clock.rs"]
+pub mod clock;
 #[path = "plan/command.rs"]
 mod command;
 #[path = "plan/far.rs"]
@@ -97,6 +99,9 @@ impl Plan {
         let span_ms = *[20_000, 60_000, 180_000, 600_000]
             .choose(rng)
             .unwrap_or(&60_000);
+        let by_clock = recurring.then(|| recurring::near_a_change(seed, span_ms));
+        let by_clock = by_clock.flatten();
+        let base = by_clock.map_or(base, |(_, near)| near);
         let (mut tasks, mut sendings) = if let Some(steps) = flows {
             flow::draw(steps, shards, rng)
         } else {
@@ -117,6 +122,7 @@ impl Plan {
             let disturbed = (!calm).then_some(&mut faults);
             recurring::add(
                 (seed, shards, base, span_ms),
+                by_clock.map(|(zone, _)| zone),
                 &mut tasks,
                 &mut sendings,
                 disturbed,

@@ -102,6 +102,41 @@ fn every_bug_planted_in_flows_is_found() {
     }
 }
 
+const RECURRING: Options = Options {
+    print: false,
+    bug: None,
+    flows: None,
+    far: false,
+    recurring: true,
+};
+
+/// Fixed rates and delays, clocks near their changes, outages of an hour and of a day.
+const SERIES: [u64; 8] = [1, 4, 5, 9, 13, 17, 21, 28];
+
+/// What once failed with recurring tasks, and why.
+const SERIES_ONCE_FAILED: [(u64, &str); 2] = [
+    (
+        2,
+        "the model took a manual run that was taken back for an occurrence",
+    ),
+    (
+        30,
+        "behind an update an occurrence came at the due time of one that could not be taken back",
+    ),
+];
+
+#[test]
+fn recurring_tasks_keep_their_schedules() {
+    let once = SERIES_ONCE_FAILED.map(|(seed, why)| {
+        println!("seed {seed}: {why}");
+        seed
+    });
+    for seed in SERIES.into_iter().chain(once) {
+        let verdict = run(seed, RECURRING);
+        assert!(verdict.is_good(), "recurring, seed {seed}:\n{verdict}");
+    }
+}
+
 #[test]
 fn the_same_seed_gives_the_same_trace() {
     let hash = |seed| run(seed, Options::default()).trace_hash;

@@ -67,7 +67,12 @@ pub fn explain(timetable: &Timetable, calendars: &[&Calendar], from: i64, n: usi
     };
     let mut after = from;
     while explanation.occurrences.len() < n {
-        let occurrence = match timetable.next_after(after, calendars) {
+        let next = if explanation.occurrences.is_empty() {
+            timetable.due_after(after, calendars)
+        } else {
+            timetable.next_after(after, calendars)
+        };
+        let occurrence = match next {
             Ok(occurrence) => occurrence,
             Err(end) => {
                 explanation.ends = Some(ending(timetable, end));

@@ -18,6 +18,7 @@ mod explain;
 mod hash;
 mod moved;
 mod rule;
+mod spread;
 mod timetable;
 mod zone;
 
@@ -28,5 +29,6 @@ pub use explain::{Explained, Explanation, explain};
 pub use hash::seed;
 pub use moved::{Moved, moved};
 pub use rule::{Fold, Gap, Rule};
+pub use spread::Spread;
 pub use timetable::{Beat, NoMore, Occurrence, OnClosed, Timetable};
 pub use zone::{Zone, ZoneError, tzdata_version};

@@ -118,6 +118,15 @@ impl Rule {
         }
     }
 
+    /// The same with every `H` of the expression chosen by `seed`.
+    #[must_use]
+    pub fn hashed(&self, seed: u64) -> Self {
+        Self {
+            cron: self.cron.hashed(seed),
+            ..self.clone()
+        }
+    }
+
     /// The expression.
     #[must_use]
     pub fn cron(&self) -> &Cron {

@@ -2,8 +2,8 @@
 
 use crate::calendar::{Calendar, open_in_all};
 use crate::every::Every;
-use crate::hash::mix;
 use crate::rule::Rule;
+use crate::spread::Spread;
 use serde::{Deserialize, Serialize};
 
 /// Occurrences that calendars exclude, one behind the other, after which no more are looked at.
@@ -40,12 +40,8 @@ pub struct Timetable {
     pub start: Option<i64>,
     /// None behind this; an occurrence that moves or is spread beyond it is not held to it.
     pub end: Option<i64>,
-    /// Each occurrence is late by its own time below this, ms.
-    pub jitter_ms: u64,
-    /// All occurrences are late by one time below this, ms.
-    pub window_ms: u64,
-    /// Whose jitter and place in the window it is: a hash of the task's name.
-    pub seed: u64,
+    /// How late occurrences are, on purpose.
+    pub spread: Spread,
     /// What becomes of occurrences at closed times.
     pub on_closed: OnClosed,
 }
@@ -83,6 +79,22 @@ impl Beat {
             Self::Every(every) => every.next_after(after),
         }
     }
+
+    /// The last beat from `from` up to `to`, both included.
+    fn last_within(&self, from: i64, to: i64) -> Option<i64> {
+        let beat_by = |after: i64| self.next_after(after).filter(|beat| *beat <= to);
+        let mut found = beat_by(from.saturating_sub(1))?;
+        // No beat lies behind this, up to `to`.
+        let mut last = to;
+        while found < last {
+            let middle = found + (last - found) / 2;
+            match beat_by(middle) {
+                Some(later) => found = later,
+                None => last = middle,
+            }
+        }
+        Some(found)
+    }
 }
 
 impl Timetable {
@@ -93,9 +105,7 @@ impl Timetable {
             beat,
             start: None,
             end: None,
-            jitter_ms: 0,
-            window_ms: 0,
-            seed: 0,
+            spread: Spread::default(),
             on_closed: OnClosed::Skip,
         }
     }
@@ -130,12 +140,45 @@ impl Timetable {
         Err(NoMore::Closed)
     }
 
+    /// The first occurrence that is due after `after`, where the one before it is not known: unlike
+    /// [`Self::next_after`] it sees one whose beat is past, but that is spread, or moved, beyond `after`.
+    ///
+    /// # Errors
+    /// [`NoMore`] when there is none.
+    pub fn due_after(&self, after: i64, calendars: &[&Calendar]) -> Result<Occurrence, NoMore> {
+        match self.pending(after, calendars) {
+            Some(pending) => Ok(pending),
+            None => self.next_after(after, calendars),
+        }
+    }
+
+    /// The occurrence of the last beat at or before `after`, if it is due behind that. Those before it
+    /// are due before that beat.
+    fn pending(&self, after: i64, calendars: &[&Calendar]) -> Option<Occurrence> {
+        let moves = self.on_closed == OnClosed::Move && !calendars.is_empty();
+        let back = if moves {
+            HORIZON
+        } else {
+            self.spread.widest_ms()
+        };
+        if back == 0 {
+            return None;
+        }
+        let from = after
+            .saturating_sub(back)
+            .max(self.start.unwrap_or(i64::MIN));
+        let to = after.min(self.end.unwrap_or(i64::MAX));
+        let beat = self.beat.last_within(from, to)?;
+        let open = open_in_all(calendars, beat)?;
+        if open != beat && !moves {
+            return None;
+        }
+        Some(self.spread(beat, open, None)).filter(|occurrence| occurrence.due > after)
+    }
+
     /// Adds jitter and window, never as much as up to the next beat.
     fn spread(&self, beat: i64, at: i64, left_out: Option<i64>) -> Occurrence {
-        let below = |bound: u64, hash: u64| hash.checked_rem(bound).unwrap_or(0);
-        let own = below(self.jitter_ms, mix(self.seed, beat.unsigned_abs()));
-        let shared = below(self.window_ms, mix(self.seed, u64::MAX));
-        let mut late = i64::try_from(own.saturating_add(shared)).unwrap_or(i64::MAX);
+        let mut late = self.spread.late_ms(at);
         if late > 0
             && let Some(next) = self.beat.next_after(at)
         {

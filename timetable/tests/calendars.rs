@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::json;
 use timetable::{
-    Beat, Calendar, Cron, Every, NoMore, OnClosed, Rule, Timetable, Zone, explain, moved,
+    Beat, Calendar, Cron, Every, NoMore, OnClosed, Rule, Spread, Timetable, Zone, explain, moved,
 };
 
 fn ms(text: &str) -> i64 {
@@ -163,7 +163,11 @@ fn jitter_and_window_never_reorder() {
         (1_000, 0, 5_000),
     ] {
         let mut spread = every(period);
-        (spread.jitter_ms, spread.window_ms, spread.seed) = (jitter, window, 42);
+        spread.spread = Spread {
+            jitter_ms: jitter,
+            window_ms: window,
+            seed: 42,
+        };
         let mut after = 0;
         for number in 1..2_000 {
             let occurrence = spread.next_after(after, &[]).expect("one");
@@ -178,9 +182,9 @@ fn jitter_and_window_never_reorder() {
     // With closed times, moved ends and jitter together.
     let night = calendar(json!({"excluded": [{"time": "10:00-12:00"}]}));
     let mut spread = every(1_800_000);
-    (spread.jitter_ms, spread.on_closed) = (86_400_000, OnClosed::Move);
+    (spread.spread.jitter_ms, spread.on_closed) = (86_400_000, OnClosed::Move);
     for seed in 0..200 {
-        spread.seed = seed;
+        spread.spread.seed = seed;
         let mut after = ms("2026-11-21T08:00:00Z") - 1;
         let ats: Vec<String> = (0..7)
             .map(|_| {
@@ -197,6 +201,43 @@ fn jitter_and_window_never_reorder() {
             ]
         );
     }
+}
+
+#[test]
+fn what_is_due_later_than_a_time_is_found_though_its_beat_is_past() {
+    // By a window: each occurrence is due long behind its beat.
+    let mut hourly = cron("0 * * * *", "Europe/Paris");
+    hourly.spread.window_ms = 3_600_000;
+    let mut every = every(3_600_000);
+    every.spread = hourly.spread;
+    for table in [hourly, every] {
+        let before = table.next_after(0, &[]).expect("one");
+        let next = table.next_after(before.due, &[]).expect("one");
+        assert!(next.due > next.beat, "{next:?}");
+        for after in [before.due, next.beat - 1, next.beat, next.due - 1] {
+            assert_eq!(table.due_after(after, &[]), Ok(next), "{after}");
+        }
+        assert!(
+            table
+                .due_after(next.due, &[])
+                .is_ok_and(|it| it.beat > next.beat)
+        );
+    }
+    // By a closed time: the weekly occurrence of Saturday waits for Monday.
+    let weekend = calendar(json!({"excluded": [{"weekdays": ["SAT", "SUN"]}]}));
+    let mut weekly = cron("0 12 * * SAT", "UTC");
+    weekly.on_closed = OnClosed::Move;
+    let sunday = ms("2026-11-22T08:00:00Z");
+    let due = |after| {
+        let found = weekly.due_after(after, &[&weekend]);
+        text(found.expect("one").due)
+    };
+    assert_eq!(due(sunday), "2026-11-23T00:00:00Z");
+    assert_eq!(due(ms("2026-11-23T00:00:00Z")), "2026-11-30T00:00:00Z");
+    // One that is skipped is not pending.
+    weekly.on_closed = OnClosed::Skip;
+    let never = weekly.due_after(sunday, &[&weekend]);
+    assert_eq!(never, Err(NoMore::Closed));
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod garbage;
 mod input;
 mod kill;
 pub(crate) mod load;
+mod outage;
 mod pending;
 mod readme;
 mod recurring;
@@ -59,7 +60,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 18] = [
+static CLAIMS: [Claim; 19] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -134,6 +135,11 @@ static CLAIMS: [Claim; 18] = [
         name: "time.2",
         text: "500,000 recurring tasks for ten minutes, the planner killed: none missing, doubled, early",
         show: recurring::half_a_million,
+    },
+    Claim {
+        name: "time.3",
+        text: "down for an hour and for a day: every misfire policy exact, late firings at their pace",
+        show: outage::hour_and_day,
     },
     Claim {
         name: "time.4",

@@ -52,6 +52,9 @@ pub(crate) fn run(args: &TestArgs) -> bool {
     tally.failed == 0
 }
 
+/// Seeds with recurring tasks, beside the others.
+const RECURRING: u32 = 60;
+
 /// Tests first, then the simulator's seeds even if tests failed; the first error.
 fn all(args: &TestArgs, tally: &mut Tally) -> Result<()> {
     // The C and C++ that rdkafka, sqlite and the TLS library are made of.
@@ -59,8 +62,9 @@ fn all(args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let services = Services::up(args.keep)?;
     let tested = tests(&services, tally);
     drop(services);
-    let simulated = simulator(args.seeds, tally);
-    tested.and(simulated)
+    let simulated = simulator(args.seeds, &[], tally);
+    let recurring = simulator(args.seeds.min(RECURRING), &["--recurring"], tally);
+    tested.and(simulated).and(recurring)
 }
 
 /// All tests of the workspace, those that want a broker or a database included.
@@ -78,7 +82,7 @@ fn tests(services: &Services, tally: &mut Tally) -> Result<()> {
 }
 
 /// The simulator's seeds count as one test.
-fn simulator(seeds: u32, tally: &mut Tally) -> Result<()> {
+fn simulator(seeds: u32, beside: &[&str], tally: &mut Tally) -> Result<()> {
     let mut cargo = repo::cargo();
     cargo.args([
         "run",
@@ -89,6 +93,7 @@ fn simulator(seeds: u32, tally: &mut Tally) -> Result<()> {
         "--seeds",
         &seeds.to_string(),
     ]);
+    cargo.args(beside);
     let result = sys::run(&mut cargo);
     match result {
         Ok(()) => tally.passed += 1,

@@ -42,11 +42,10 @@ pub(super) struct Asked {
     pub(super) n: usize,
 }
 
-/// Complaints so far, and where in the expression its fault is.
+/// Complaints so far.
 #[derive(Default)]
 struct Reader {
     complaints: Vec<Complaint>,
-    position: Option<usize>,
 }
 
 pub(super) fn read(bytes: &[u8], now: Millis) -> Result<Asked, Problem> {
@@ -60,22 +59,13 @@ pub(super) fn read(bytes: &[u8], now: Millis) -> Result<Asked, Problem> {
     let asked = reader.body(&body, now);
     match asked {
         Some(asked) if reader.complaints.is_empty() => Ok(asked),
-        _ => {
-            let problem = Problem::invalid(reader.complaints);
-            Err(match reader.position {
-                Some(position) => problem.place("schedule.cron", position),
-                None => problem,
-            })
-        }
+        _ => Err(Problem::invalid(reader.complaints)),
     }
 }
 
 impl Reader {
     fn complain(&mut self, field: &str, problem: impl Into<String>) {
-        self.complaints.push(Complaint {
-            field: field.to_owned(),
-            problem: problem.into(),
-        });
+        self.complaints.push(Complaint::new(field, problem));
     }
 
     fn body(&mut self, body: &Map<String, Value>, now: Millis) -> Option<Asked> {
@@ -98,16 +88,14 @@ impl Reader {
         self.unknown(schedule, "schedule.", &SCHEDULE);
         let beat = self.beat(schedule, from);
         let mut timetable = Timetable::of(beat?);
-        timetable.seed = timetable::seed(&format!("{tenant}/{id}"));
+        timetable.spread.seed = timetable::seed(&format!("{tenant}/{id}"));
         if let Beat::Cron(rule) = &timetable.beat {
-            let cron = rule.cron().hashed(timetable.seed);
-            let (gap, fold) = (Some(rule.gap()), Some(rule.fold()));
-            timetable.beat = Beat::Cron(Rule::new(cron, rule.zone(), gap, fold));
+            timetable.beat = Beat::Cron(rule.hashed(timetable.spread.seed));
         }
         timetable.start = self.time(schedule, "schedule.", "start");
         timetable.end = self.time(schedule, "schedule.", "end");
-        timetable.jitter_ms = self.spread(schedule, "jitter");
-        timetable.window_ms = self.spread(schedule, "window");
+        timetable.spread.jitter_ms = self.spread(schedule, "jitter");
+        timetable.spread.window_ms = self.spread(schedule, "window");
         timetable.on_closed = self.on_closed(schedule);
         Some(Asked {
             calendars: self.chosen(schedule, known),
@@ -136,8 +124,10 @@ impl Reader {
         let cron = expression.and_then(|text| {
             Cron::parse_after(text, from)
                 .map_err(|error| {
-                    self.position = Some(error.position);
-                    self.complain("schedule.cron", error.to_string());
+                    self.complaints.push(Complaint {
+                        position: Some(error.position),
+                        ..Complaint::new("schedule.cron", error.to_string())
+                    });
                 })
                 .ok()
         });

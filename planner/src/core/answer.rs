@@ -58,10 +58,7 @@ impl<S: Store> PlannerCore<S> {
 /// One complaint about the whole command, or one of its fields.
 pub(super) fn refused(field: &str, problem: &str) -> CommandAnswer {
     CommandAnswer::Refused {
-        complaints: vec![Complaint {
-            field: field.to_owned(),
-            problem: problem.to_owned(),
-        }],
+        complaints: vec![Complaint::new(field, problem)],
     }
 }
 

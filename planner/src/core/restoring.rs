@@ -15,7 +15,7 @@ use super::index::Table;
 use super::lanes::Lanes;
 use super::plant::Cursor;
 use super::ring::Ring;
-use super::series::{Looking, Pacer};
+use super::series::{Looking, Pacer, Rules};
 use super::tally::Tally;
 use super::{Checkpoint, Life, Outbox, PlannerCore};
 use crate::config::PlannerConfig;
@@ -70,6 +70,7 @@ impl<S: Store> PlannerCore<S> {
             ring: Ring::new(config.instance_bytes, config.late_bytes),
             cursor: Cursor::new(),
             looking: Looking::new(),
+            rules: Rules::default(),
             pacer: Pacer::new(config.late_per_second),
             forgetting: Forgetting::new(),
             following: Following::new(),

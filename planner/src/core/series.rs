@@ -10,13 +10,16 @@
 //! at most one is spawned, and the rest is decided when its time comes, or by the end of the one before.
 //!
 //! `misfire.rs`: what came too late. `overlap.rs`: what came too soon. `ended.rs`: how a firing comes
-//! back. `command.rs` and `wish.rs`: commands. `walk.rs`: the order. `timer.rs`: the times.
+//! back. `command.rs` and `wish.rs`: commands. `walk.rs`: the order. `course.rs`,
+//! `timer.rs` and `rules.rs`: the times.
 
 mod command;
+mod course;
 mod ended;
 mod misfire;
 mod overlap;
 mod pace;
+mod rules;
 mod timer;
 mod walk;
 mod wish;
@@ -26,10 +29,7 @@ use pipeline::invariant::{Invariant, check};
 use schemas::index::{Ending, Firing, Phase, Series, Span, Tally, TaskRow};
 use schemas::outcome::{Missed, MissedWhy, UnplantedEnd};
 use schemas::slot::WIDTH_MS;
-use schemas::{
-    Beat, CommandAnswer, Definition, FireId, FiringPart, Millis, OutcomeRecord, Overlap,
-    Recurrence, TaskKey,
-};
+use schemas::{CommandAnswer, Definition, FireId, FiringPart, Millis, OutcomeRecord, TaskKey};
 
 use super::PlannerCore;
 use super::answer::refused;
@@ -37,7 +37,9 @@ use super::index::Task;
 use super::plant::expiry_of;
 use crate::metrics;
 use crate::store::Store;
+use course::{Course, is_serial, unknown_calendar};
 pub(super) use pace::Pacer;
+pub(super) use rules::Rules;
 pub(super) use timer::Timer;
 pub(super) use walk::Looking;
 
@@ -47,29 +49,6 @@ const AHEAD_MS: u64 = 2 * WIDTH_MS.unsigned_abs();
 const REACH_MS: u64 = 3 * WIDTH_MS.unsigned_abs();
 /// What is later than this is released at a pace, ms.
 const LATE_MS: u64 = 5_000;
-/// An occurrence that comes while the firing before goes on is decided so much later, ms: an end in
-/// time may still be on its way here.
-const GRACE_MS: u64 = 250;
-
-/// What a look needs beside the row.
-pub(super) struct Course<'d> {
-    pub(super) definition: &'d Definition,
-    pub(super) timer: Timer,
-}
-
-impl<'d> Course<'d> {
-    pub(super) fn of(task: &Task, definition: &'d Definition) -> Option<Self> {
-        let since = task.row.series.as_ref()?.since;
-        Some(Self {
-            definition,
-            timer: Timer::of(&task.key, definition, since)?,
-        })
-    }
-
-    fn is_serial(&self) -> bool {
-        is_serial(self.definition)
-    }
-}
 
 impl<S: Store> PlannerCore<S> {
     /// What a new recurring task begins with, or why it cannot be.
@@ -79,20 +58,21 @@ impl<S: Store> PlannerCore<S> {
         definition: &Definition,
         appended: Millis,
     ) -> Result<(Box<Series>, Firing), CommandAnswer> {
-        let timer = Timer::of(key, definition, appended);
+        if let Some(problem) = unknown_calendar(definition) {
+            return Err(refused("schedule.calendars", &problem));
+        }
+        let timer = self.timer_of(key, definition, appended);
         let first = timer.and_then(|timer| timer.first(appended));
         let Some(first) = first else {
             return Err(refused("schedule", "has no occurrence any more"));
         };
-        if let Some(problem) = unknown_calendar(definition) {
-            return Err(refused("schedule.calendars", &problem));
-        }
         let version = self.table.next_version();
         let series = Series {
             defined: version,
             since: appended,
             serial: is_serial(definition),
             last_due: None,
+            settled: None,
             over: false,
             tally: Tally::default(),
             runs: 0,
@@ -185,7 +165,7 @@ impl<S: Store> PlannerCore<S> {
         until: Option<Millis>,
         left: &mut usize,
     ) -> bool {
-        let Some(course) = Course::of(task, definition) else {
+        let Some(course) = self.course_of(task, definition) else {
             return true;
         };
         task.row.phase = Phase::Waiting;
@@ -223,7 +203,7 @@ impl<S: Store> PlannerCore<S> {
             self.arrive(task, &course);
             self.advance(task, &course);
             // Nothing to do unless it came too late to be fired.
-            self.plan_behind(task, Some(definition), self.now);
+            self.plan_behind(task, Some(definition), self.now, true);
         }
         task.row.firing.leg_due = self.look_at(task, &course);
         if until.is_none() && !self.rests(task) && is_over(task) {
@@ -235,7 +215,7 @@ impl<S: Store> PlannerCore<S> {
     /// What is due by this is decided now.
     fn reach(&self, task: &Task, course: &Course<'_>) -> Millis {
         if is_held_up(task, course) {
-            return self.now.minus(grace(course));
+            return self.now.minus(course.grace_ms());
         }
         if self.look_at(task, course) <= self.now {
             return task.row.firing.due;
@@ -250,7 +230,7 @@ impl<S: Store> PlannerCore<S> {
     fn look_at(&self, task: &Task, course: &Course<'_>) -> Millis {
         let due = task.row.firing.due;
         if is_held_up(task, course) {
-            return due.plus(grace(course));
+            return due.plus(course.grace_ms());
         }
         let before = task.row.series.as_ref().and_then(|series| series.last_due);
         let near = before.map_or(Millis::MIN, |before| before.min(due.minus(AHEAD_MS)));
@@ -258,7 +238,7 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// The next occurrence has become what it becomes: on to the one behind it.
-    pub(super) fn advance(&mut self, task: &mut Task, course: &Course<'_>) {
+    fn advance(&mut self, task: &mut Task, course: &Course<'_>) {
         let Some(series) = &mut task.row.series else {
             return;
         };
@@ -326,6 +306,7 @@ impl<S: Store> PlannerCore<S> {
             let expires = expiry_of(&firing, definition);
             if expires.is_some_and(|at| at < self.now.max(leg_due)) {
                 series.tally.missed += 1;
+                series.settle(due);
                 ::metrics::counter!(metrics::MISSED).increment(1);
                 return self.unplanted(&firing, UnplantedEnd::Expired, None);
             }
@@ -391,20 +372,6 @@ fn is_held_up(task: &Task, course: &Course<'_>) -> bool {
     course.is_serial() && series.is_some_and(|series| waits(series))
 }
 
-/// Whether a firing must end before the next one begins.
-fn is_serial(definition: &Definition) -> bool {
-    let recurrence = definition.schedule.recurrence();
-    let follows = |it: &Recurrence| matches!(it.beat, Beat::AfterEach(_));
-    definition.overlap != Overlap::Allow || recurrence.is_some_and(follows)
-}
-
-fn grace(course: &Course<'_>) -> u64 {
-    match course.definition.overlap {
-        Overlap::CancelPrevious => 0,
-        _ => GRACE_MS,
-    }
-}
-
 /// Whether no occurrence follows.
 fn is_over(task: &Task) -> bool {
     task.row.series.as_ref().is_none_or(|series| series.over)
@@ -425,10 +392,4 @@ fn accounted(series: &Series) -> u64 {
     let tally = &series.tally;
     let over = tally.ended + tally.skipped + tally.missed + tally.taken;
     over + u64::from(scheduled_live(series)) + buffered(series)
-}
-
-/// What is wrong with the calendars it names.
-pub(super) fn unknown_calendar(definition: &Definition) -> Option<String> {
-    let first = definition.schedule.recurrence()?.calendars.first()?;
-    Some(format!("calendar `{first}` is not known"))
 }

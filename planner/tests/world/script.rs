@@ -149,6 +149,9 @@ pub(crate) fn json(words: &[&str]) -> Value {
         match field {
             "after" => body["schedule"] = json!({"after": value}),
             "at" => body["schedule"] = json!({"at": super::START + value.parse::<i64>().unwrap()}),
+            // `cron=0_2_*_*_*`
+            "cron" => body["schedule"]["cron"] = json!(value.replace('_', " ")),
+            "zone" | "gap" | "fold" => body["schedule"][field] = json!(value),
             "every" | "after_each" | "max_runs" | "jitter" => {
                 let number = value.parse::<u64>().map(Value::from);
                 body["schedule"][field] = number.unwrap_or_else(|_| json!(value));

@@ -16,6 +16,10 @@ pub struct Series {
     pub serial: bool,
     /// The due time of the last occurrence that was fired, or left out (T8).
     pub last_due: Option<Millis>,
+    /// The latest due time of an occurrence that nothing takes back any more: it ended, was left out,
+    /// or its call began. With a fixed delay: when the last firing ended. What another plan gives is
+    /// behind it (T8).
+    pub settled: Option<Millis>,
     /// No occurrence follows: its end or its number of runs is reached, or it was cancelled.
     pub over: bool,
     /// What became of its occurrences.
@@ -38,6 +42,13 @@ pub struct Series {
     pub deciding: u32,
     /// The call of one that its wish waits for had begun.
     pub began: bool,
+}
+
+impl Series {
+    /// Takes that nothing takes the occurrence due at `due` back any more.
+    pub fn settle(&mut self, due: Millis) {
+        self.settled = self.settled.max(Some(due));
+    }
 }
 
 /// What became of the occurrences of a recurring task. With those live and buffered, that is all

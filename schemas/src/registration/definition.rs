@@ -39,10 +39,7 @@ impl Definition {
     pub fn complaints(&self) -> Vec<Complaint> {
         let mut complaints = Vec::new();
         let mut complain = |field: &str, problem: &str| {
-            complaints.push(Complaint {
-                field: field.to_owned(),
-                problem: problem.to_owned(),
-            });
+            complaints.push(Complaint::new(field, problem));
         };
         let Some(recurrence) = self.schedule.recurrence() else {
             let once = "belongs to a recurring schedule: `cron`, `every` or `after_each`";
@@ -104,10 +101,7 @@ impl Patch {
                 complaints: [("schedule", schedule.is_none()), ("call", call.is_none())]
                     .into_iter()
                     .filter(|(_, missing)| *missing)
-                    .map(|(field, _)| Complaint {
-                        field: field.to_owned(),
-                        problem: "is missing".to_owned(),
-                    })
+                    .map(|(field, _)| Complaint::new(field, "is missing"))
                     .collect(),
             }),
         }

@@ -48,10 +48,19 @@ pub(super) struct Complaints(Vec<Complaint>);
 
 impl Complaints {
     pub(super) fn add(&mut self, path: Path<'_>, problem: impl Into<String>) {
+        self.push(path, None, problem);
+    }
+
+    /// Complains of what stands in a text behind so many characters.
+    pub(super) fn add_at(&mut self, path: Path<'_>, position: usize, problem: impl Into<String>) {
+        self.push(path, Some(position), problem);
+    }
+
+    fn push(&mut self, path: Path<'_>, position: Option<usize>, problem: impl Into<String>) {
         if self.0.len() < MOST_COMPLAINTS {
             self.0.push(Complaint {
-                field: path.to_string(),
-                problem: problem.into(),
+                position,
+                ..Complaint::new(path.to_string(), problem)
             });
         }
     }

@@ -176,10 +176,7 @@ pub fn check_depth(bytes: &[u8]) -> Result<(), Refusal> {
 fn malformed(problem: String) -> Refusal {
     Refusal {
         malformed: true,
-        complaints: vec![Complaint {
-            field: String::new(),
-            problem,
-        }],
+        complaints: vec![Complaint::new("", problem)],
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a recurring schedule is made of, and the options of a recurring task.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use serde_json::value::RawValue;
@@ -139,14 +140,59 @@ fn beat(
             Some(Beat::Every { ms: ms?, anchor })
         }
         "after_each" => duration(raw, at.field(form), EVERY_MS, complaints).map(Beat::AfterEach),
-        _ => {
-            complaints.add(
-                at.field(form),
-                "is not available in this release; only `every` and `after_each` are",
-            );
-            None
-        }
+        _ => cron(raw, object, at, complaints),
     }
+}
+
+/// Reads an expression with its zone, and refuses what can never occur.
+fn cron(
+    raw: &RawValue,
+    object: &Object<'_>,
+    at: Path<'_>,
+    complaints: &mut Complaints,
+) -> Option<Beat> {
+    let expression = short(raw, at.field("cron"), LONGEST_CRON, complaints).and_then(|found| {
+        timetable::Cron::parse(&found)
+            .map_err(|error| {
+                complaints.add_at(at.field("cron"), error.position, error.to_string());
+            })
+            .map(|_| found.into_owned())
+            .ok()
+    });
+    let zone = match object.get("zone") {
+        None => Some(timetable::Zone::utc().name().to_owned()),
+        Some(raw) => short(raw, at.field("zone"), LONGEST_ZONE, complaints).and_then(|found| {
+            timetable::Zone::parse(&found)
+                .map_err(|error| complaints.add(at.field("zone"), error.to_string()))
+                .map(|zone| zone.name().to_owned())
+                .ok()
+        }),
+    };
+    let gap = object.get("gap");
+    let gap = gap.and_then(|raw| word(raw, at.field("gap"), &GAPS, complaints));
+    let fold = object.get("fold");
+    let fold = fold.and_then(|raw| word(raw, at.field("fold"), &FOLDS, complaints));
+    Some(Beat::Cron {
+        expression: expression?,
+        zone: zone?,
+        gap,
+        fold,
+    })
+}
+
+/// Reads text of at most so many characters.
+fn short<'a>(
+    raw: &'a RawValue,
+    at: Path<'_>,
+    most: usize,
+    complaints: &mut Complaints,
+) -> Option<Cow<'a, str>> {
+    let found = text(raw, at, complaints)?;
+    if found.chars().count() > most {
+        complaints.add(at, format!("has more than {most} characters"));
+        return None;
+    }
+    Some(found)
 }
 
 fn one_of<T: Copy + Default>(

@@ -57,6 +57,7 @@ fn series() -> Series {
         since: DUE.minus(90_000),
         serial: true,
         last_due: Some(DUE.minus(1)),
+        settled: Some(DUE.minus(2)),
         over: true,
         tally: Tally {
             ended: 1,

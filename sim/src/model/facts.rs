@@ -7,8 +7,8 @@ use archive::Row;
 use pipeline::{Record, TopicPartition};
 use schemas::outcome::{Decision, End, MissedWhy, UnplantedEnd};
 use schemas::{
-    AnswerBody, BucketRecord, FireId, LaneRecord, Millis, OutcomeRecord, Priority, Slot, TaskKey,
-    Topic, Work,
+    AnswerBody, BucketRecord, FireId, FiringPart, LaneRecord, Millis, OutcomeRecord, Priority,
+    Slot, TaskKey, Topic, Work,
 };
 
 use crate::world::World;
@@ -231,13 +231,15 @@ fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
         OutcomeRecord::Revoked(it, body) => of_work(body, it.fire_id, true),
         OutcomeRecord::Expired(it, body) => of_work(body, it.fire_id, false),
         OutcomeRecord::Unplanted(it) => {
+            // Only its name tells a manual run from the occurrence that would have been next.
+            let scheduled = FiringPart::occurrence(it.occurrence).named(it.version);
             let fate = Fate {
                 fire_id: it.fire_id,
                 first: it.occurrence,
                 last: it.occurrence,
                 from: it.due,
                 to: it.due,
-                manual: false,
+                manual: it.fire_id != FireId::new(&it.task, scheduled),
                 taken: it.end != UnplantedEnd::Expired,
                 left_out: None,
                 at,

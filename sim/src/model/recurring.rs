@@ -62,6 +62,18 @@ struct Seen<'a> {
 }
 
 impl Seen<'_> {
+    /// The occurrences behind one of them, or behind the registration, up to `to`.
+    fn dues(&self, from: Millis, to: Millis) -> Vec<Millis> {
+        match self.recurring.beat {
+            Beat::Every(ms) => (1..)
+                .map(|k| from.plus(k * ms))
+                .take_while(|due| *due <= to)
+                .collect(),
+            Beat::Clock(clock) => clock.dues(from, to),
+            Beat::AfterEach(_) => Vec::new(),
+        }
+    }
+
     /// Numbers and due times strictly increase, and no occurrence has two fates.
     fn occurrences_increase(&self, verdict: &mut Verdict) {
         let mut fates: Vec<_> = self.fates.iter().filter(|fate| !fate.taken).collect();
@@ -77,17 +89,17 @@ impl Seen<'_> {
 
     /// What the schedule gives, and nothing else.
     fn each_has_a_fate(&self, appended: Millis, left_alone: bool, verdict: &mut Verdict) {
-        let Beat::Every(ms) = self.recurring.beat else {
+        if matches!(self.recurring.beat, Beat::AfterEach(_)) {
             return;
-        };
-        let expected: BTreeSet<Millis> = (1..)
-            .map(|k| appended.plus(k * ms))
-            .take_while(|due| *due <= self.recurring.end)
+        }
+        let expected: BTreeSet<Millis> = self
+            .dues(appended, self.recurring.end)
+            .into_iter()
             .collect();
         let mut found = BTreeSet::new();
         for fate in &self.fates {
-            let dues = std::iter::successors(Some(fate.from), |due| Some(due.plus(ms)));
-            let dues: Vec<Millis> = dues.take_while(|due| *due <= fate.to).collect();
+            let behind = self.dues(fate.from, fate.to);
+            let dues: Vec<Millis> = std::iter::once(fate.from).chain(behind).collect();
             let count = u64::try_from(dues.len()).unwrap_or(0);
             if count != fate.last - fate.first + 1 || dues.last() != Some(&fate.to) {
                 verdict
@@ -114,23 +126,22 @@ impl Seen<'_> {
             let Some((MissedWhy::Late, at)) = fate.left_out else {
                 continue;
             };
-            let Beat::Every(ms) = self.recurring.beat else {
+            if matches!(self.recurring.beat, Beat::AfterEach(_)) {
                 let what = format!("{}: a fixed delay was left out: {fate:?}", self.key);
                 verdict.lost.push(what);
                 continue;
-            };
+            }
             let before = at
                 .minus(self.recurring.threshold_ms)
                 .min(self.recurring.end.plus(1));
-            let kept = std::iter::successors(Some(fate.to.plus(ms)), |due| Some(due.plus(ms)));
-            let kept = kept.take_while(|due| *due < before).count();
-            let kept = u64::try_from(kept).unwrap_or(u64::MAX);
+            let behind = |before: Millis| self.dues(fate.to, before.minus(1)).len();
+            let kept = u64::try_from(behind(before)).unwrap_or(u64::MAX);
             let window = at.minus(WINDOW_MS);
             let right = match self.recurring.misfire {
                 "skip" => kept == 0,
                 "once" => kept == 1,
                 "all" => kept == KEPT,
-                _ => fate.to < window && fate.to.plus(ms) >= window.min(before),
+                _ => fate.to < window && behind(window.min(before)) == 0,
             };
             if fate.to >= before || !right {
                 let policy = self.recurring.misfire;

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use schemas::{Millis, Shards};
 use serde_json::{Value, json};
 
+use super::clock::{self, Clock};
 use super::{Fault, Op, Sending, TaskPlan, When};
 
 /// What makes a task recur.
@@ -30,6 +31,8 @@ pub enum Beat {
     Every(u64),
     /// So long behind the end of the one before, ms.
     AfterEach(u64),
+    /// When the clock of a zone shows it.
+    Clock(Clock),
 }
 
 /// How many of the latest misfires the policy `all` keeps in a plan.
@@ -40,10 +43,12 @@ pub const WINDOW_MS: u64 = 120_000;
 impl Recurring {
     /// The fields of a registration. `shift`: a fixed rate is off by so many ms.
     pub(super) fn put(&self, command: &mut Value, shift: u64) {
-        let schedule = match self.beat {
-            Beat::Every(ms) => json!({"every": format!("{}ms", ms + shift), "end": self.end.0}),
-            Beat::AfterEach(ms) => json!({"after_each": format!("{ms}ms"), "end": self.end.0}),
+        let mut schedule = match self.beat {
+            Beat::Clock(clock) => clock.json(),
+            Beat::Every(ms) => json!({"every": format!("{}ms", ms + shift)}),
+            Beat::AfterEach(ms) => json!({"after_each": format!("{ms}ms")}),
         };
+        schedule["end"] = json!(self.end.0);
         command["schedule"] = schedule;
         if matches!(self.beat, Beat::AfterEach(_)) {
             return;
@@ -90,17 +95,25 @@ impl Recurring {
     }
 }
 
+/// Every fourth seed begins shortly before clocks change: the zone's place, and when.
+pub(super) fn near_a_change(seed: u64, span_ms: u64) -> Option<(usize, Millis)> {
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0xc10c);
+    (seed % 4 == 1).then(|| clock::near_a_change(span_ms, rng))
+}
+
 /// Adds recurring tasks to a plan, and now and then an hour or a day in which nothing is up.
 pub(super) fn add(
     (seed, shards, base, span_ms): (u64, Shards, Millis, u64),
+    zone: Option<usize>,
     tasks: &mut Vec<TaskPlan>,
     sendings: &mut Vec<(u64, Sending)>,
     faults: Option<&mut Vec<(u64, Fault)>>,
 ) {
     let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x5e71_e5);
-    if !rng.random_bool(0.5) {
+    if !rng.random_bool(0.5) && zone.is_none() {
         return;
     }
+    let clocks = &mut ChaCha8Rng::seed_from_u64(seed ^ 0xc1_0c45);
     let down_ms = match &faults {
         Some(_) if rng.random_bool(0.12) => {
             *[3_600_000, 86_400_000].choose(rng).unwrap_or(&3_600_000)
@@ -117,7 +130,12 @@ pub(super) fn add(
     for _ in 0..rng.random_range(1..=8) {
         let drawn = TaskPlan::draw(tasks.len(), shards, rng);
         let at = rng.random_range(0..span_ms);
-        let recurring = Recurring::draw(base, at, down_ms, rng);
+        let mut recurring = Recurring::draw(base, at, down_ms, rng);
+        if let Some(zone) = zone.filter(|_| clocks.random_bool(0.7)) {
+            let (clock, lasts_ms) = Clock::draw(zone, clocks);
+            recurring.beat = Beat::Clock(clock);
+            recurring.end = base.plus(at + down_ms.min(lasts_ms) + lasts_ms);
+        }
         let task = tasks.len();
         tasks.push(TaskPlan {
             recurring: Some(recurring),

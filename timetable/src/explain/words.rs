@@ -9,14 +9,15 @@ pub(super) fn words(timetable: &Timetable, zone: Zone) -> String {
         Beat::Cron(rule) => format!("{} In {zone}.", cron(rule.cron())),
         Beat::Every(every) => format!("Every {}.", period(every.period_ms())),
     };
-    if timetable.jitter_ms > 0 {
+    let spread = &timetable.spread;
+    if spread.jitter_ms > 0 {
         words += &format!(
             " Each up to {} late, by its own hash.",
-            period(timetable.jitter_ms)
+            period(spread.jitter_ms)
         );
     }
-    if timetable.window_ms > 0 {
-        let window = period(timetable.window_ms);
+    if spread.window_ms > 0 {
+        let window = period(spread.window_ms);
         words += &format!(" Anywhere within {window}, by the task's hash.");
     }
     if timetable.on_closed == OnClosed::Move {

@@ -8,6 +8,7 @@ use super::Table;
 use super::relate::relations_of;
 use super::task::{Order, timed_key};
 use crate::core::overlay::{ENDED, StoreFacts};
+use crate::error::StoreError;
 use crate::store::Store;
 
 impl<S: Store> Table<S> {
@@ -29,6 +30,11 @@ impl<S: Store> Table<S> {
             None => self.rows.remove(key),
         }
         true
+    }
+
+    /// Marks the table as holding what this release does not understand.
+    pub(crate) fn break_with(&mut self, problem: String) {
+        self.rows.break_with(StoreError::new("understand", problem));
     }
 
     fn restore_task(&mut self, key: &[u8], value: Option<&Bytes>) {

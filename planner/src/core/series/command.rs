@@ -4,7 +4,8 @@ use schemas::bucket::Purpose;
 use schemas::index::{Phase, Plan, content_of, decode_definition, encode_definition};
 use schemas::{Beat, CommandAnswer, Definition, FiringPart, Millis, Payload, Schedule};
 
-use super::{Timer, unknown_calendar};
+use super::unknown_calendar;
+use super::wish::next_anew;
 use crate::core::PlannerCore;
 use crate::core::admit::Asked;
 use crate::core::answer::{Verdict, conflict, refused};
@@ -109,6 +110,7 @@ impl<S: Store> PlannerCore<S> {
         let before = before.ok_or_else(|| refused("", "the task cannot be read"))?;
         let mut definition = before.clone();
         let mut keep = true;
+        let updates = matches!(change, Change::Update(_));
         match change {
             Change::Update(patch) => {
                 patch.apply(&mut definition);
@@ -134,10 +136,14 @@ impl<S: Store> PlannerCore<S> {
             (true, Some(plan)) => plan.registered_at,
             (true, None) => task.row.series.as_ref().map_or(self.now, |it| it.since),
         };
-        let due = self.due_behind(task, &definition, since, keep)?;
+        // What is taken back for an update and waits with it is still to come, unless it was paused.
+        let waiting = wished.filter(|_| keep && updates);
+        let leg_due = waiting.map_or(self.now, |plan| plan.leg_due);
+        let keep = keep && wished_anew.is_none();
+        let due = self.due_behind(task, &definition, since, (leg_due, keep))?;
         let bytes = encode_definition(&definition);
         let content = content_of(&bytes);
-        let registered_at = if wished_anew.is_some() || !keep {
+        let registered_at = if !keep {
             since
         } else if content == task.row.content {
             task.row.registered_at
@@ -150,24 +156,26 @@ impl<S: Store> PlannerCore<S> {
             registered_at,
             priority: definition.priority,
             due,
-            leg_due: self.now,
-            keep: keep && wished_anew.is_none(),
+            leg_due,
+            keep,
             definition: bytes,
         }))
     }
 
     /// When the next occurrence is due if it is planned so.
     fn due_behind(
-        &self,
+        &mut self,
         task: &Task,
         definition: &Definition,
         since: Millis,
-        keep: bool,
+        at: (Millis, bool),
     ) -> Result<Millis, CommandAnswer> {
-        let timer = Timer::of(&task.key, definition, since);
-        match timer.and_then(|timer| timer.first(self.now)) {
+        let timer = self.timer_of(&task.key, definition, since);
+        let settled = task.row.series.as_ref().and_then(|series| series.settled);
+        let next = timer.and_then(|timer| next_anew(&timer, since, settled, at));
+        match next {
             Some(due) => Ok(due),
-            None if keep => Ok(due_of(&task.row)),
+            None if at.1 => Ok(due_of(&task.row)),
             None => Err(refused("schedule", "has no occurrence any more")),
         }
     }

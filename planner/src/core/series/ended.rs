@@ -4,7 +4,7 @@ use schemas::index::{Ending, PastFiring, Phase, Wish};
 use schemas::outcome::{Again, UnplantedEnd};
 use schemas::{Definition, Millis, Overlap};
 
-use super::{Course, come, scheduled_live};
+use super::{come, scheduled_live};
 use crate::core::PlannerCore;
 use crate::core::index::Task;
 use crate::core::outcome::MOST_FIRINGS;
@@ -44,7 +44,7 @@ impl<S: Store> PlannerCore<S> {
             decided(&mut task, began);
         }
         if scheduled {
-            self.plan_behind(&mut task, definition.as_ref(), ended_at);
+            self.plan_behind(&mut task, definition.as_ref(), ended_at, true);
         }
         self.go_on(task, definition.as_ref());
     }
@@ -75,7 +75,7 @@ impl<S: Store> PlannerCore<S> {
         decided(&mut task, false);
         let definition = self.needed_definition(&task);
         if scheduled {
-            self.plan_behind(&mut task, definition.as_ref(), self.now);
+            self.plan_behind(&mut task, definition.as_ref(), self.now, false);
         }
         self.go_on(task, definition.as_ref());
     }
@@ -127,14 +127,16 @@ impl<S: Store> PlannerCore<S> {
         }
     }
 
-    /// With a fixed delay the next occurrence is known only now.
+    /// With a fixed delay the next occurrence is known only now. `ended`: the one before was not taken
+    /// back.
     pub(super) fn plan_behind(
         &mut self,
         task: &mut Task,
         definition: Option<&Definition>,
         ended_at: Millis,
+        ended: bool,
     ) {
-        let course = definition.and_then(|definition| Course::of(task, definition));
+        let course = definition.and_then(|definition| self.course_of(task, definition));
         let Some(course) = course.filter(|course| course.timer.follows()) else {
             return;
         };
@@ -146,6 +148,9 @@ impl<S: Store> PlannerCore<S> {
         }
         let after = series.last_due.map_or(ended_at, |last| last.max(ended_at));
         let next = course.timer.behind_end(after);
+        if ended {
+            series.settle(after);
+        }
         match next {
             Some(next) => {
                 let occurrence = task.row.firing.occurrence;
@@ -170,6 +175,10 @@ impl<S: Store> PlannerCore<S> {
             }
             Closed::Ended(..) => series.tally.ended += 1,
             Closed::Taken => series.tally.taken += 1,
+        }
+        // What was called once stays done, though a later leg of it was taken back.
+        if !manual && (closed != Closed::Taken || firing.row.firing.attempt > 1) {
+            series.settle(firing.row.firing.due);
         }
         let version = firing.row.firing.version;
         if let Some(older) = series

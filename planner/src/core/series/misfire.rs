@@ -138,6 +138,7 @@ fn leave_out(task: &mut Task, lapse: &mut Lapse, behind: Option<Millis>) {
         return;
     };
     series.tally.missed += 1;
+    series.settle(due);
     series.last_due = Some(due);
     match behind {
         Some(behind) => come(task, occurrence + 1, behind),

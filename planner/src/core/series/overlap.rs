@@ -80,6 +80,7 @@ impl<S: Store> PlannerCore<S> {
     fn skip(&mut self, task: &mut Task, occurrence: u64, due: schemas::Millis) {
         if let Some(series) = &mut task.row.series {
             series.tally.skipped += 1;
+            series.settle(due);
         }
         let span = Span {
             first: occurrence,

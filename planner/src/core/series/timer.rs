@@ -1,149 +1,287 @@
 //! When the occurrences of a recurring task come.
+//!
+//! The crate `timetable` says it, here and wherever a schedule is explained; this only keeps to what a
+//! task has: a fixed delay, whose next occurrence is known at the end of the one before, and its runs.
 
-use schemas::{Beat, Definition, Millis, Recurrence, TaskKey};
+use std::sync::Arc;
+
+use schemas::{Beat, Definition, Millis, TaskKey};
+use timetable::{Calendar, Every, Spread, Timetable, open_in_all};
+
+use super::rules::Rules;
 
 /// A task's schedule, ready to be asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Timer {
-    recurrence: Recurrence,
-    /// What it counts from where nothing else is said.
-    since: Millis,
-    /// The task's own number for spreading.
-    seed: u64,
+    pulse: Pulse,
+    most_runs: u64,
+    /// Those that the schedule names.
+    calendars: Vec<Arc<Calendar>>,
+}
+
+/// What gives the occurrences.
+#[derive(Clone, Debug)]
+enum Pulse {
+    /// A clock: each follows from the one before.
+    Clock(Box<Timetable>),
+    /// The end of the firing before.
+    Delay {
+        ms: u64,
+        start: Option<Millis>,
+        end: Option<Millis>,
+        spread: Spread,
+    },
 }
 
 impl Timer {
-    /// Of a recurring task whose schedule counts from `since`; `None` where it fires once.
-    pub(crate) fn of(key: &TaskKey, definition: &Definition, since: Millis) -> Option<Self> {
-        Some(Self {
-            recurrence: definition.schedule.recurrence()?.clone(),
-            since,
-            seed: seed_of(key),
-        })
+    /// Of a recurring task whose schedule counts from `since`; `None` where it fires once. `calendars`:
+    /// those it names.
+    ///
+    /// # Errors
+    /// In words, where this release does not understand what an earlier one took.
+    pub(crate) fn of(
+        key: &TaskKey,
+        definition: &Definition,
+        since: Millis,
+        rules: &mut Rules,
+        calendars: Vec<Arc<Calendar>>,
+    ) -> Result<Option<Self>, String> {
+        let Some(recurrence) = definition.schedule.recurrence() else {
+            return Ok(None);
+        };
+        let spread = Spread {
+            jitter_ms: recurrence.jitter_ms,
+            window_ms: recurrence.window_ms,
+            seed: timetable::seed(&key.to_string()),
+        };
+        let (start, end) = (recurrence.start, recurrence.end);
+        let clock = |beat| {
+            Pulse::Clock(Box::new(Timetable {
+                beat,
+                start: start.map(|start| start.0),
+                end: end.map(|end| end.0),
+                spread,
+                on_closed: recurrence.on_closed,
+            }))
+        };
+        let pulse = match &recurrence.beat {
+            Beat::Cron {
+                expression,
+                zone,
+                gap,
+                fold,
+            } => {
+                let rule = rules.rule(expression, zone, (*gap, *fold), spread.seed);
+                clock(timetable::Beat::Cron(rule?))
+            }
+            Beat::Every { ms, anchor } => {
+                let anchor = anchor.or(start).unwrap_or(since);
+                let every = Every::new(anchor.0, *ms).map_err(|error| error.to_string())?;
+                clock(timetable::Beat::Every(every))
+            }
+            Beat::AfterEach(ms) => Pulse::Delay {
+                ms: *ms,
+                start,
+                end,
+                spread,
+            },
+        };
+        Ok(Some(Self {
+            pulse,
+            most_runs: recurrence.max_runs.unwrap_or(u64::MAX),
+            calendars,
+        }))
     }
 
     /// The first occurrence due behind `from`. Of a fixed delay: one delay behind it, or the start.
     pub(crate) fn first(&self, from: Millis) -> Option<Millis> {
-        if let Beat::AfterEach(ms) = self.recurrence.beat {
-            let start = self.recurrence.start.filter(|start| *start > from);
-            return self.within(start.unwrap_or(from.plus(ms)));
+        match &self.pulse {
+            Pulse::Clock(table) => {
+                let found = table.due_after(from.0, &self.calendars());
+                found.ok().and_then(|found| within_time(found.due))
+            }
+            Pulse::Delay { ms, start, .. } => {
+                let start = start.filter(|start| *start > from);
+                self.delayed(start.unwrap_or_else(|| from.plus(*ms)))
+            }
         }
-        let before = match self.recurrence.start {
-            Some(start) => from.minus(self.widest()).max(start.minus(1)),
-            None => from.minus(self.widest()),
-        };
-        let mut due = self.next(before)?;
-        while due <= from {
-            due = self.next(due)?;
-        }
-        Some(due)
     }
 
     /// The occurrence behind the one due at `due`; `None` at the end, and for a fixed delay.
     pub(crate) fn next(&self, due: Millis) -> Option<Millis> {
-        // None is spread as far as up to the next one's nominal time.
-        let next = self.nominal_behind(due)?;
-        self.within(next)
+        let Pulse::Clock(table) = &self.pulse else {
+            return None;
+        };
+        let found = table.next_after(due.0, &self.calendars());
+        found.ok().and_then(|found| within_time(found.due))
     }
 
     /// With a fixed delay: the occurrence behind a firing that ended then.
     pub(crate) fn behind_end(&self, ended_at: Millis) -> Option<Millis> {
-        match self.recurrence.beat {
-            Beat::AfterEach(ms) => self.within(ended_at.plus(ms)),
-            _ => None,
+        match &self.pulse {
+            Pulse::Delay { ms, .. } => self.delayed(ended_at.plus(*ms)),
+            Pulse::Clock(_) => None,
         }
     }
 
     /// Whether each occurrence depends on the end of the firing before.
     pub(crate) fn follows(&self) -> bool {
-        matches!(self.recurrence.beat, Beat::AfterEach(_))
+        matches!(self.pulse, Pulse::Delay { .. })
     }
 
     /// At most so many firings.
     pub(crate) fn most_runs(&self) -> u64 {
-        self.recurrence.max_runs.unwrap_or(u64::MAX)
+        self.most_runs
     }
 
-    fn nominal_behind(&self, nominal: Millis) -> Option<Millis> {
-        match &self.recurrence.beat {
-            Beat::Every { ms, anchor } => {
-                let anchor = anchor.or(self.recurrence.start).unwrap_or(self.since);
-                let period = i64::try_from(*ms).ok().filter(|period| *period > 0)?;
-                let steps = nominal.0.checked_sub(anchor.0)?.div_euclid(period) + 1;
-                let next = steps.checked_mul(period)?.checked_add(anchor.0)?;
-                Some(Millis(next)).filter(|next| *next <= Millis::LATEST_DUE)
-            }
-            Beat::Cron { .. } | Beat::AfterEach(_) => None,
+    /// The occurrence of a fixed delay that is over at `nominal`, if that is before the end. At a
+    /// closed time it waits for the open: to leave it out would end the task.
+    fn delayed(&self, nominal: Millis) -> Option<Millis> {
+        let Pulse::Delay { end, spread, .. } = &self.pulse else {
+            return None;
+        };
+        if end.is_some_and(|end| nominal > end) {
+            return None;
         }
+        let open = open_in_all(&self.calendars(), nominal.0)?;
+        within_time(open.saturating_add(spread.late_ms(open)))
     }
 
-    /// The occurrence at `nominal`, if it is one before the end.
-    fn within(&self, nominal: Millis) -> Option<Millis> {
-        let over = self.recurrence.end.is_some_and(|end| nominal > end);
-        let due = nominal.plus(self.spread(nominal));
-        (!over && due <= Millis::LATEST_DUE).then_some(due)
-    }
-
-    /// How late the occurrence at `nominal` is due: the task's share of the window and the occurrence's
-    /// own jitter, short of the occurrence behind it (T8).
-    fn spread(&self, nominal: Millis) -> u64 {
-        let window = share(mix(self.seed, 0), self.recurrence.window_ms);
-        let own = mix(self.seed, nominal.0.cast_unsigned());
-        let spread = window + share(own, self.recurrence.jitter_ms);
-        if spread == 0 || self.follows() {
-            return spread;
-        }
-        let gap = self.nominal_behind(nominal).map(|next| next.since(nominal));
-        gap.map_or(spread, |gap| spread % gap.max(1))
-    }
-
-    /// No occurrence is due later than so long behind its nominal time, ms.
-    fn widest(&self) -> u64 {
-        let spread = self.recurrence.window_ms + self.recurrence.jitter_ms;
-        match self.recurrence.beat {
-            Beat::Every { ms, .. } => spread.min(ms),
-            Beat::Cron { .. } | Beat::AfterEach(_) => spread,
-        }
+    fn calendars(&self) -> Vec<&Calendar> {
+        self.calendars.iter().map(AsRef::as_ref).collect()
     }
 }
 
-/// A part of `most`, 0 for none of it.
-fn share(hash: u64, most: u64) -> u64 {
-    if most == 0 { 0 } else { hash % most }
-}
-
-/// The number that spreads a task, for ever the same.
-fn seed_of(key: &TaskKey) -> u64 {
-    let name = [key.tenant.as_str(), "\0", key.id.as_str()].concat();
-    // FNV-1a.
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    })
-}
-
-/// Well mixed bits of two numbers, as by SplitMix64.
-fn mix(seed: u64, number: u64) -> u64 {
-    let mut bits = seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
+/// A due time, if a task can have it.
+fn within_time(due: i64) -> Option<Millis> {
+    Some(Millis(due)).filter(|due| *due <= Millis::LATEST_DUE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use schemas::{TaskId, TenantId};
+    use schemas::{Recurrence, Schedule, TaskId, TenantId};
 
+    /// Of the task `t/a`, counted from 5.
     fn timer(recurrence: Recurrence) -> Timer {
         let key = TaskKey {
             tenant: TenantId::new("t").unwrap(),
             id: TaskId::new("a").unwrap(),
         };
-        Timer {
-            recurrence,
-            since: Millis(5),
-            seed: seed_of(&key),
+        let definition = Definition {
+            schedule: Schedule::Recurring(Box::new(recurrence)),
+            ..definition()
+        };
+        let mut rules = Rules::default();
+        let timer = Timer::of(&key, &definition, Millis(5), &mut rules, Vec::new());
+        timer.unwrap().unwrap()
+    }
+
+    fn definition() -> Definition {
+        let text = br#"{"tenant": "t", "id": "a", "schedule": {"every": "1s"}, "call": {"url": "http://h"}}"#;
+        let registration = schemas::Registration::parse(text).unwrap();
+        let schemas::Command::Register(definition) = registration.command else {
+            panic!("it registers");
+        };
+        *definition
+    }
+
+    fn cron(expression: &str, zone: &str) -> Recurrence {
+        Recurrence::of(Beat::Cron {
+            expression: expression.to_owned(),
+            zone: zone.to_owned(),
+            gap: None,
+            fold: None,
+        })
+    }
+
+    /// Holds the first occurrences behind `from` against what `explain` says of the same schedule.
+    fn as_explained(recurrence: Recurrence, table: &Timetable, from: i64) {
+        let told = timetable::explain(table, &[], from, 40);
+        let told: Vec<i64> = told.occurrences.iter().map(|it| it.due_ms).collect();
+        assert_eq!(
+            dues(&timer(recurrence.clone()), from, 40),
+            told,
+            "{recurrence:?}"
+        );
+    }
+
+    #[test]
+    fn occurrences_are_those_that_an_explanation_lists() {
+        let seed = timetable::seed("t/a");
+        let ms = |text: &str| schemas::time::parse_rfc3339(text).unwrap().0;
+        for (from, zone) in [
+            ("2026-03-28T23:10:00Z", "Europe/Paris"),
+            ("2026-10-24T23:10:30Z", "Europe/Paris"),
+            ("2026-11-01T05:00:00Z", "America/New_York"),
+            ("2026-12-31T23:59:59Z", "Asia/Shanghai"),
+        ] {
+            for expression in [
+                "* * * * * *",
+                "*/10 * * * *",
+                "30 2 * * *",
+                "H H(0-5) * * MON-FRI",
+                "0 0 L * *",
+            ] {
+                for (jitter_ms, window_ms) in [(0, 0), (5_000, 0), (3_600_000, 7_200_000)] {
+                    let from = ms(from);
+                    let (start, end) = (
+                        Some(Millis(from - 7_000)),
+                        Some(Millis(from + 86_400_000 * 20)),
+                    );
+                    let recurrence = Recurrence {
+                        jitter_ms,
+                        window_ms,
+                        start,
+                        end,
+                        ..cron(expression, zone)
+                    };
+                    let rule = timetable::Rule::new(
+                        timetable::Cron::parse(expression).unwrap(),
+                        timetable::Zone::parse(zone).unwrap(),
+                        None,
+                        None,
+                    );
+                    let mut table = Timetable::of(timetable::Beat::Cron(rule.hashed(seed)));
+                    table.spread = Spread {
+                        jitter_ms,
+                        window_ms,
+                        seed,
+                    };
+                    (table.start, table.end) = (start.map(|it| it.0), end.map(|it| it.0));
+                    as_explained(recurrence, &table, from);
+                }
+            }
+            let from = ms(from);
+            let mut table = Timetable::of(timetable::Beat::Every(Every::new(5, 90_000).unwrap()));
+            table.spread = Spread {
+                jitter_ms: 60_000,
+                window_ms: 60_000,
+                seed,
+            };
+            let recurrence = Recurrence {
+                jitter_ms: 60_000,
+                window_ms: 60_000,
+                ..every(90_000)
+            };
+            as_explained(recurrence, &table, from);
         }
+    }
+
+    #[test]
+    fn what_is_spread_beyond_a_command_is_not_lost_by_it() {
+        let spread = Recurrence {
+            window_ms: 3_600_000,
+            ..cron("0 * * * *", "UTC")
+        };
+        let timer = timer(spread);
+        let first = timer.first(Millis(0)).unwrap();
+        let late = first.0.rem_euclid(3_600_000);
+        assert!(late > 1, "{late}");
+        for from in [first.0 - late, first.0 - 1] {
+            assert_eq!(timer.first(Millis(from)), Some(first));
+        }
+        assert_eq!(timer.first(first), timer.next(first));
     }
 
     fn every(ms: u64) -> Recurrence {

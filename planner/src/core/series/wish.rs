@@ -80,12 +80,18 @@ impl<S: Store> PlannerCore<S> {
             self.follow_series_plan(&mut task, plan);
         }
         task.row.phase = if pause { Phase::Paused } else { Phase::Waiting };
+        // What could not be taken back may have moved what was foreseen.
+        let next = task.row.series.as_ref().filter(|series| !series.over);
+        let next = next.map(|_| (task.row.version, task.row.firing.due));
         for Asker {
             request,
             version,
             due,
         } in wish.askers
         {
+            let due = next
+                .filter(|(planned, _)| *planned == version)
+                .map_or(due, |(_, due)| due);
             self.answer(Some(request), CommandAnswer::Changed { version, due });
         }
         self.settle_series(task, None);
@@ -141,10 +147,25 @@ impl<S: Store> PlannerCore<S> {
             series.since = plan.registered_at;
         }
         series.runs = series.tally.ended + u64::from(scheduled_live(series));
-        // Only what was not begun, and so was due behind this, has been taken back.
-        series.last_due = series.last_due.map(|last| last.min(plan.leg_due));
         let since = series.since;
-        self.plan_anew(task, &definition, since, plan.leg_due);
+        let settled = self.settled(task);
+        if let Some(series) = &mut task.row.series {
+            series.last_due = settled;
+        }
+        self.plan_anew(task, &definition, since, (plan.leg_due, plan.keep));
+    }
+
+    /// The latest due time of an occurrence that is not taken back: of one that is over, or of a firing
+    /// that goes on. A clock that is ahead of this one may have called what is not due here.
+    fn settled(&mut self, task: &Task) -> Option<Millis> {
+        let over = task.row.series.as_ref().and_then(|series| series.settled);
+        let parts = self.table.firings(&task.key);
+        let scheduled = parts.into_iter().filter(|part| part.manual == 0);
+        let live = scheduled.filter_map(|part| {
+            let firing = self.table.load_part(&task.key, Some(part))?;
+            Some(firing.row.firing.due)
+        });
+        live.max().max(over)
     }
 
     /// What was about to be fired is not any more.
@@ -160,14 +181,24 @@ impl<S: Store> PlannerCore<S> {
         }
     }
 
-    /// The first occurrence behind `from` is the next one.
-    fn plan_anew(&mut self, task: &mut Task, definition: &Definition, since: Millis, from: Millis) {
-        let timer = Timer::of(&task.key, definition, since);
-        let next = timer.as_ref().and_then(|timer| timer.first(from));
+    /// The first occurrence behind the command is the next one. `at`: when that was, and whether the
+    /// schedule stays.
+    fn plan_anew(
+        &mut self,
+        task: &mut Task,
+        definition: &Definition,
+        since: Millis,
+        at: (Millis, bool),
+    ) {
+        let timer = self.timer_of(&task.key, definition, since);
         let occurrence = task.row.firing.occurrence;
         let Some(series) = &mut task.row.series else {
             return;
         };
+        let settled = series.last_due;
+        let next = timer
+            .as_ref()
+            .and_then(|timer| next_anew(timer, since, settled, at));
         let spent = timer.is_some_and(|timer| series.runs >= timer.most_runs());
         series.over = spent || next.is_none();
         if let Some(next) = next.filter(|_| !spent) {
@@ -191,6 +222,21 @@ impl<S: Store> PlannerCore<S> {
         }
         task.define(bytes);
     }
+}
+
+/// The occurrence that is to come once a command has been carried out that was given at `at`: due
+/// behind that, and behind all that is settled. A fixed delay that stays goes on counting from the end
+/// of the firing before.
+pub(super) fn next_anew(
+    timer: &Timer,
+    since: Millis,
+    settled: Option<Millis>,
+    (at, keep): (Millis, bool),
+) -> Option<Millis> {
+    if keep && timer.follows() {
+        return timer.first(settled.unwrap_or(since));
+    }
+    timer.first(settled.map_or(at, |settled| settled.max(at)))
 }
 
 fn began_of(task: &mut Task) -> bool {
