@@ -173,8 +173,8 @@ fn list_tasks() -> Value {
                     json!({"$ref": "#/components/schemas/State"}),
                 ),
                 "tag" => ("Only with this tag.", json!({"type": "string"})),
-                "due_from" => ("Due at or behind: epoch ms or RFC 3339.", json!({})),
-                "due_to" => ("Due before: epoch ms or RFC 3339.", json!({})),
+                "due_from" => ("`due` at or behind: epoch ms or RFC 3339.", json!({})),
+                "due_to" => ("`due` before: epoch ms or RFC 3339.", json!({})),
                 "limit" => (
                     "Most tasks of a page.",
                     json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
@@ -332,7 +332,11 @@ fn schemas() -> Value {
             "page": maybe("string"),
         }},
         "Task": {"type": "object", "properties": {
-            "tenant": text, "id": text, "version": count, "due": time,
+            "tenant": text, "id": text, "version": count,
+            "due": {"type": "integer",
+                "description": "When the schedule wants or wanted it; epoch ms."},
+            "retry_at": {"type": "integer",
+                "description": "When it is called again after a failure; epoch ms."},
             "state": {"$ref": "#/components/schemas/State"},
             "slot": maybe("string"), "schedule": {"type": "object"}, "call": {"type": "object"},
             "tags": {"type": "array", "items": text},

@@ -13,6 +13,7 @@ fn view(id: &str, state: TaskState) -> TaskView {
         version: 3,
         state,
         due: Millis(1_796_086_800_000),
+        retry_at: None,
         slot: None,
         schedule: serde_json::json!({"after": "1s"}),
         call: serde_json::json!({"url": "http://h/x", "method": "POST"}),

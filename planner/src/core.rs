@@ -42,8 +42,6 @@ use ring::Ring;
 use series::{Looking, Pacer, Rules};
 use tally::Tally;
 
-pub(crate) use command::due_of;
-
 /// One shard of the planner.
 pub struct PlannerCore<S> {
     shard: Shard,

@@ -5,7 +5,6 @@ use schemas::index::{Ending, NeedState, Phase, Series, StepRow, TaskRow};
 use schemas::registration::{needs_json, schedule_json};
 use schemas::{Definition, TaskKey, TaskState, TaskView, Topic};
 
-use crate::core::due_of;
 use crate::core::series::buffered;
 
 /// Where a task stands, in users' words.
@@ -37,7 +36,7 @@ fn ended(how: Ending) -> TaskState {
 
 /// Whether a task is on a list.
 pub(crate) fn matches(query: &ListQuery, row: &TaskRow, definition: &Definition) -> bool {
-    let due = due_of(row);
+    let due = row.firing.due;
     query.state.is_none_or(|state| state == state_of(row))
         && query.due_from.is_none_or(|from| from <= due)
         && query.due_to.is_none_or(|to| due < to)
@@ -71,7 +70,8 @@ pub(crate) fn view(
         id: key.id.clone(),
         version: row.version,
         state: state_of(row),
-        due: due_of(row),
+        due: row.firing.due,
+        retry_at: (state_of(row) == TaskState::Failed).then_some(row.firing.leg_due),
         slot,
         schedule: schedule_json(&definition.schedule),
         call,

@@ -4,7 +4,10 @@
 
 mod world;
 
-use world::script::check;
+use schemas::TenantId;
+use schemas::answer::ListQuery;
+use world::World;
+use world::script::{check, run};
 
 #[test]
 fn a_task_in_the_index_is_changed_in_the_turn() {
@@ -30,6 +33,16 @@ fn a_task_in_the_index_is_changed_in_the_turn() {
          run a                  => 7 changed
          wheel                  => a#1
          show a                 => scheduled",
+    );
+    check(
+        "null removes",
+        "register a 1h expires=1m payload=x => 1 created
+         update a expires_after=null         => 2 changed
+         update a expires_after=null tags=null retry=null => 3 unchanged
+         update a payload=null               => 4 changed
+         register a 1h                       => 5 unchanged
+         update a expires=1m                 => 6 changed
+         register a 1h                       => 7 conflict",
     );
     check(
         "pause and resume",
@@ -262,4 +275,34 @@ fn a_restart_in_between_changes_nothing() {
          time 15m               =>
          wheel                  => a#1, b#1",
     );
+}
+
+#[test]
+fn a_retried_task_is_listed_by_the_time_that_its_schedule_wanted() {
+    let mut world = World::new();
+    for step in [
+        "register a 10s",
+        "register b 9m",
+        "fire a",
+        "end a again 10m",
+    ] {
+        run(&mut world, step);
+    }
+    let view = world.view("a").unwrap();
+    assert_eq!(view.due, view.firings[0].due);
+    let later = view.retry_at.unwrap();
+    assert!(later > view.due.plus(500_000), "{later:?}");
+    let mut list = |from, to| {
+        let query = ListQuery {
+            tenant: Some(TenantId::new("t").unwrap()),
+            due_from: from,
+            due_to: to,
+            limit: 10,
+            ..ListQuery::default()
+        };
+        let tasks = world.core().list(&query).tasks;
+        tasks.iter().map(|it| it.id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(list(Some(view.due), Some(view.due.plus(1))), ["a"]);
+    assert_eq!(list(Some(view.due.plus(1)), None), ["b"]);
 }

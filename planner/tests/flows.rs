@@ -308,6 +308,17 @@ fn a_step_that_waits_is_changed() {
          payload f/b                     => application/json \"x\"",
     );
     check(
+        "a step that waits no more",
+        "register f/b 20s needs=a        => 1 created
+         time 1m                         =>
+         update f/b needs=null           => 2 changed
+         waits f/b                       =>
+         wheel                           => f/b#1
+         update f/b needs=null           => 3 unchanged
+         register f/a 1s                 => 4 created
+         wheel                           => f/b#1, f/a#1",
+    );
+    check(
         "a cancel that was decided later, a register that came between",
         "register f/a 10s                => 1 created
          register f/b needs=a            => 2 created

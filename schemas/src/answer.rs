@@ -132,8 +132,11 @@ pub struct TaskView {
     pub version: u64,
     /// Where it stands.
     pub state: TaskState,
-    /// Next due time, epoch ms; that of the last firing once it ended.
+    /// When its schedule wants the next firing, or wanted the one under way or last, epoch ms.
     pub due: Millis,
+    /// When it is called again, of a task whose last call failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_at: Option<Millis>,
     /// `bucket.NN` while planted.
     pub slot: Option<String>,
     /// As registered: one of the forms of the contract.
@@ -234,9 +237,9 @@ pub struct ListQuery {
     pub state: Option<TaskState>,
     /// Only with this tag.
     pub tag: Option<String>,
-    /// Due at or behind.
+    /// [`TaskView::due`] at or behind.
     pub due_from: Option<Millis>,
-    /// Due before.
+    /// [`TaskView::due`] before.
     pub due_to: Option<Millis>,
     /// Only ids behind this one.
     pub after: Option<TaskId>,

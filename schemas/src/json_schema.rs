@@ -15,7 +15,7 @@ pub use calendar::calendar;
 use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
     LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS,
-    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op, PRIORITIES,
+    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op, PRIORITIES, REMOVABLE,
     REPORT_RESULTS,
 };
 
@@ -24,14 +24,15 @@ use crate::registration::tables::{
 pub fn registration() -> Value {
     let mut properties = Map::new();
     for (name, _) in FIELDS {
-        properties.insert(name.to_owned(), property(name));
+        properties.insert(name.to_owned(), removable(name, property(name)));
     }
     let rules: Vec<Value> = Op::WORDS.iter().map(|(word, op)| rule(word, *op)).collect();
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:tidewheel:schema:registration",
         "title": "Registration",
-        "description": "One command on one task, as it is written to `registrations` or posted.",
+        "description": "One command on one task, as it is written to `registrations` or posted. \
+            In an `update`, null removes what a task may be without.",
         "type": "object",
         "properties": properties,
         "required": ["tenant", "id"],
@@ -50,6 +51,19 @@ pub fn registration() -> Value {
     })
 }
 
+/// Whether an `update` removes a field by null, which it cannot be for other ops. A payload may be
+/// null for any; only what that means differs.
+fn is_removed_by_null(name: &str) -> bool {
+    REMOVABLE.contains(&name) && name != "payload"
+}
+
+fn removable(name: &str, property: Value) -> Value {
+    if !is_removed_by_null(name) {
+        return property;
+    }
+    json!({"anyOf": [property, {"type": "null"}]})
+}
+
 /// What one op needs, and which fields do not belong to it.
 fn rule(word: &str, op: Op) -> Value {
     let is_this = match op {
@@ -57,11 +71,15 @@ fn rule(word: &str, op: Op) -> Value {
         Op::Register => json!({"properties": {"op": {"const": word}}}),
         _ => json!({"properties": {"op": {"const": word}}, "required": ["op"]}),
     };
-    let strange: Map<String, Value> = FIELDS
+    let strange = FIELDS
         .iter()
         .filter(|(_, ops)| !ops.is_empty() && !ops.contains(&op))
-        .map(|(name, _)| ((*name).to_owned(), Value::Bool(false)))
-        .collect();
+        .map(|(name, _)| ((*name).to_owned(), Value::Bool(false)));
+    let here = FIELDS
+        .iter()
+        .filter(|(name, ops)| op != Op::Update && ops.contains(&op) && is_removed_by_null(name))
+        .map(|(name, _)| ((*name).to_owned(), json!({"not": {"type": "null"}})));
+    let strange: Map<String, Value> = strange.chain(here).collect();
     let own = |ops: &[Op]| ops.contains(&op) && ops.len() < Op::WORDS.len();
     let mut then = json!({"properties": strange});
     match op {
@@ -103,7 +121,10 @@ fn property(name: &str) -> Value {
             "default": "allow",
         }),
         "call" => call(),
-        "payload" => json!({"description": "Any JSON value; sent with its bytes unchanged."}),
+        "payload" => json!({
+            "description": "Any JSON value; sent with its bytes unchanged. In an `update`, null \
+                removes it.",
+        }),
         "payload_base64" => json!({
             "type": "string",
             "contentEncoding": "base64",

@@ -20,6 +20,7 @@ mod object;
 mod parse;
 mod parts;
 mod recurring;
+mod removal;
 mod when;
 
 pub use form::{call_json, definition_json, misfire_json, needs_json, retry_json, schedule_json};
@@ -40,6 +41,7 @@ pub(crate) mod tables {
         FOLDS, GAPS, LONGEST_CRON, LONGEST_ZONE, MOST_CALENDARS, MOST_MISFIRES, ON_CLOSED,
         OVERLAPS, POLICIES, RECURRENCE,
     };
+    pub(crate) use super::removal::REMOVABLE;
     pub(crate) use super::when::FORMS;
 }
 
@@ -80,7 +82,7 @@ pub enum Command {
     Report(Report),
 }
 
-/// What an update changes; `None` keeps.
+/// What an update changes; `None` keeps. What it removes is there with its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Patch {
     /// When.
@@ -97,10 +99,10 @@ pub struct Patch {
     pub priority: Option<Priority>,
     /// All tags anew.
     pub tags: Option<Vec<String>>,
-    /// Expiry behind the due time, ms.
-    pub expires_after_ms: Option<u64>,
-    /// What must have happened before.
-    pub needs: Option<Needs>,
+    /// Expiry behind the due time, ms; `Some(None)` removes it.
+    pub expires_after_ms: Option<Option<u64>>,
+    /// What must have happened before; `Some(None)` removes it.
+    pub needs: Option<Option<Needs>>,
     /// What becomes of occurrences that are too late.
     pub misfire: Option<Misfire>,
     /// What becomes of occurrences that overlap.

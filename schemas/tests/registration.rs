@@ -276,3 +276,38 @@ fn what_the_parser_refuses_the_schema_refuses_where_a_schema_can_tell() {
         assert_eq!(validator.is_valid(&whole), case.only_parser, "{whole}");
     }
 }
+
+#[test]
+fn null_in_an_update_removes_what_a_task_may_be_without() {
+    let parse = |text: &str| Registration::parse(text.as_bytes());
+    let whole = definition(accepted()[0]);
+    let nulls = r#"{"op": "update", "tenant": "t", "id": "a", "payload": null, "timeout": null,
+        "retry": null, "priority": null, "tags": null, "expires_after": null}"#;
+    let Ok(Command::Update(patch)) = parse(nulls).map(|it| it.command) else {
+        panic!("{nulls}");
+    };
+    let mut changed = whole.clone();
+    patch.apply(&mut changed);
+    let mut bare = definition(GOOD);
+    (bare.schedule, bare.call) = (whole.schedule, whole.call);
+    assert_eq!(changed, bare);
+    let update = r#"{"op": "update", "tenant": "t", "id": "a/b", "#;
+    for (fields, complained) in [
+        (
+            r#""schedule": null, "call": null}"#,
+            &["schedule", "call"][..],
+        ),
+        (r#""payload": null, "payload_base64": ""}"#, &["payload"]),
+        (r#""tags": null, "content_type": "a/b"}"#, &["content_type"]),
+        (r#""needs": null, "join": "any"}"#, &["join"]),
+        (r#""tags": null, "tags": []}"#, &["tags"]),
+    ] {
+        let refusal = parse(&format!("{update}{fields}")).expect_err(fields);
+        let found: Vec<_> = refusal.complaints.iter().map(|it| &it.field).collect();
+        assert_eq!(found, complained, "{fields}");
+    }
+    for (op, field) in [("register", "tags"), ("run", "payload_base64")] {
+        let text = format!(r#"{{"op": "{op}", "tenant": "t", "id": "a", "{field}": null}}"#);
+        assert!(parse(&text).is_err(), "{text}");
+    }
+}

@@ -71,11 +71,11 @@ impl<S: Store> PlannerCore<S> {
         };
         self.follow_plan(&mut task, plan);
         let (version, due) = (task.row.version, task.row.firing.leg_due);
-        if runs {
+        if runs || needs == Some(None) {
             // Whatever it waits for.
             task.row.step = None;
         }
-        match needs {
+        match needs.flatten() {
             Some(needs) => self.hold_anew(task, &needs, pause),
             None => self.hold_or_settle(task, pause),
         }
@@ -115,9 +115,12 @@ impl<S: Store> PlannerCore<S> {
         match change {
             Change::Pause | Change::Resume => {}
             Change::Update(patch) => {
-                let due = patch.schedule.as_ref().map(|to| once(to, asked.appended));
-                let due = due.transpose()?;
+                // A step that waits no more begins now, as if its needs were met.
+                let begins = patch.schedule.is_some()
+                    || (patch.needs == Some(None) && task.row.held().is_some());
                 patch.apply(&mut base.definition);
+                let due = begins.then(|| once(&base.definition.schedule, asked.appended));
+                let due = due.transpose()?;
                 let complaints = base.definition.complaints();
                 if !complaints.is_empty() {
                     return Err(CommandAnswer::Refused { complaints });

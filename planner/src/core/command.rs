@@ -255,7 +255,7 @@ pub(super) fn unchanged(row: &TaskRow) -> CommandAnswer {
 }
 
 /// When a task is due next, as callers are told.
-pub(crate) fn due_of(row: &TaskRow) -> Millis {
+pub(super) fn due_of(row: &TaskRow) -> Millis {
     if row.series.is_some() {
         row.firing.due
     } else {

@@ -327,7 +327,7 @@ impl<S: Store> PlannerCore<S> {
         self.table.save(task);
     }
 
-    /// Whether `change` gives a task other needs.
+    /// Whether `change` gives a task other needs, or `Some(None)`, frees it of them.
     ///
     /// # Errors
     /// The answer where it cannot have them.
@@ -335,7 +335,7 @@ impl<S: Store> PlannerCore<S> {
         &mut self,
         task: &Task,
         change: &Change,
-    ) -> Result<Option<Needs>, CommandAnswer> {
+    ) -> Result<Option<Option<Needs>>, CommandAnswer> {
         let held = task.row.held().is_some();
         let patch = match change {
             Change::Update(patch) => patch,
@@ -349,17 +349,17 @@ impl<S: Store> PlannerCore<S> {
             return Ok(None);
         };
         let now = self.definition_of(task).and_then(|it| it.needs);
-        if now.as_ref() == Some(needs) {
+        if now == *needs {
             return Ok(None);
         }
         if !held {
             let problem = "the task does not wait any more; cancel it and register it anew";
             return Err(refused("needs", problem));
         }
-        match self.closes_a_cycle(&task.key, needs) {
-            Some(answer) => Err(answer),
-            None => Ok(Some(needs.clone())),
-        }
+        let closes = needs
+            .as_ref()
+            .and_then(|it| self.closes_a_cycle(&task.key, it));
+        closes.map_or_else(|| Ok(Some(needs.clone())), Err)
     }
 }
 

@@ -147,6 +147,7 @@ pub(crate) fn json(words: &[&str]) -> Value {
     for word in rest {
         let (field, value) = word.split_once('=').unwrap_or(("after", word));
         match field {
+            field if value == "null" => body[field] = Value::Null,
             "after" => body["schedule"] = json!({"after": value}),
             "at" => body["schedule"] = json!({"at": super::START + value.parse::<i64>().unwrap()}),
             // `cron=0_2_*_*_*`

@@ -81,7 +81,8 @@ impl Patch {
     /// # Errors
     /// [`Refusal`] names what is missing.
     pub fn into_definition(self) -> Result<Definition, Refusal> {
-        let at_once = self.needs.is_some().then_some(Schedule::After(0));
+        let needs = self.needs.flatten();
+        let at_once = needs.is_some().then_some(Schedule::After(0));
         match (self.schedule.or(at_once), self.call) {
             (Some(schedule), Some(call)) => Ok(Definition {
                 schedule,
@@ -91,8 +92,8 @@ impl Patch {
                 retry: self.retry.unwrap_or_default(),
                 priority: self.priority.unwrap_or_default(),
                 tags: self.tags.unwrap_or_default(),
-                expires_after_ms: self.expires_after_ms,
-                needs: self.needs,
+                expires_after_ms: self.expires_after_ms.flatten(),
+                needs,
                 misfire: self.misfire.unwrap_or_default(),
                 overlap: self.overlap.unwrap_or_default(),
             }),
@@ -121,12 +122,8 @@ impl Patch {
         set(&mut to.retry, self.retry);
         set(&mut to.priority, self.priority);
         set(&mut to.tags, self.tags);
-        if self.expires_after_ms.is_some() {
-            to.expires_after_ms = self.expires_after_ms;
-        }
-        if self.needs.is_some() {
-            to.needs = self.needs;
-        }
+        set(&mut to.expires_after_ms, self.expires_after_ms);
+        set(&mut to.needs, self.needs);
         set(&mut to.misfire, self.misfire);
         set(&mut to.overlap, self.overlap);
     }

@@ -136,6 +136,14 @@ impl<'a> Object<'a> {
             .map(|(_, it)| *it)
     }
 
+    /// Takes out those of `names` that are null, and tells which.
+    pub(super) fn take_nulls(&mut self, names: &[&'static str]) -> Vec<&'static str> {
+        let is_null = |name: &str| self.get(name).is_some_and(|raw| raw.get() == "null");
+        let nulls: Vec<&'static str> = names.iter().copied().filter(|it| is_null(it)).collect();
+        self.0.retain(|(name, _)| !nulls.contains(&name.as_ref()));
+        nulls
+    }
+
     pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
         self.0.iter().map(|(name, it)| (name.as_ref(), *it))
     }

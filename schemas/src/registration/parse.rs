@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 use super::object::{Complaints, Object, Path, text, whole, word};
 use super::{Command, Complaint, Patch, Refusal, Registration, Report, ReportResult};
-use super::{call, needs, parts, recurring, when};
+use super::{call, needs, parts, recurring, removal, when};
 use crate::id::{FireId, TaskId, TaskKey, TenantId};
 
 /// Largest registration, bytes: what a record may hold with room to spare for its headers.
@@ -104,7 +104,7 @@ pub(crate) const REPORT_RESULTS: [(&str, ReportResult); 3] = [
 pub(crate) const LONGEST_MESSAGE: usize = 4_096;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
-    let object = open(bytes)?;
+    let mut object = open(bytes)?;
     let mut complaints = Complaints::default();
     let names = FIELDS.map(|(name, _)| name);
     object.check_names(Path::Root, &names, &mut complaints);
@@ -120,8 +120,16 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
     let if_version = object
         .get("if_version")
         .and_then(|raw| whole(raw, at.field("if_version"), &mut complaints));
-    let patch = read_patch(&object, task.as_ref(), &mut complaints);
-    let command = op.and_then(|op| read_command(op, &object, patch, &mut complaints));
+    let removed = match op {
+        Some(Op::Update) => removal::read(&mut object, &mut complaints),
+        _ => Vec::new(),
+    };
+    let mut patch = read_patch(&object, task.as_ref(), &mut complaints);
+    removed
+        .iter()
+        .for_each(|name| removal::remove(name, &mut patch));
+    let changes = !removed.is_empty();
+    let command = op.and_then(|op| read_command(op, &object, patch, changes, &mut complaints));
     match (task, command) {
         (Some(task), Some(command)) if complaints.is_empty() => Ok(Registration {
             task,
@@ -258,9 +266,9 @@ fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Comp
             .and_then(|raw| parts::tags(raw, at.field("tags"), complaints)),
         expires_after_ms: object.get("expires_after").and_then(|raw| {
             let at = at.field("expires_after");
-            parts::duration(raw, at, parts::EXPIRY_MS, complaints)
+            parts::duration(raw, at, parts::EXPIRY_MS, complaints).map(Some)
         }),
-        needs: needs::needs(object, task, complaints),
+        needs: needs::needs(object, task, complaints).map(Some),
         misfire: object
             .get("misfire")
             .and_then(|raw| recurring::misfire(raw, at.field("misfire"), complaints)),
@@ -270,11 +278,13 @@ fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Comp
     }
 }
 
-/// Puts together what the op needs; `None` only where a complaint was added.
+/// Puts together what the op needs; `None` only where a complaint was added. `changes`: whether the
+/// patch does, whatever the object still holds.
 fn read_command(
     op: Op,
     object: &Object<'_>,
     patch: Patch,
+    changes: bool,
     complaints: &mut Complaints,
 ) -> Option<Command> {
     match op {
@@ -295,7 +305,7 @@ fn read_command(
             let names = FIELDS.iter().filter(|(_, ops)| ops.contains(&Op::Update));
             let none = names.clone().all(|(name, _)| object.get(name).is_none());
             // What was misspelt was probably meant.
-            if none && complaints.is_empty() {
+            if none && !changes && complaints.is_empty() {
                 let names: Vec<String> = names.map(|(name, _)| format!("`{name}`")).collect();
                 let names = names.join(", ");
                 complaints.add(

@@ -92,6 +92,17 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
+    /// A call of the version that an update was told to have made, with another payload.
+    fn carried_otherwise(&self, told: &CommandAnswer) -> Option<String> {
+        let CommandAnswer::Changed { version, .. } = told else {
+            return None;
+        };
+        let carries = self.op.carries()?;
+        let mut calls = self.calls.iter().filter(|call| call.version == *version);
+        let call = calls.find(|call| call.payload != carries)?;
+        Some(format!("called at {} with {:?}", call.at, call.payload))
+    }
+
     fn wrong(&self, plan: &Plan, sent: &Sent, answers: &[Answered]) -> Vec<String> {
         let mut wrong = Vec::new();
         if answers.iter().any(|it| it.answer != answers[0].answer) {
@@ -100,6 +111,7 @@ impl Asked<'_> {
         let Some(told) = answers.first() else {
             return wrong;
         };
+        wrong.extend(self.carried_otherwise(&told.answer));
         match &told.answer {
             CommandAnswer::Cancelled => {
                 // What is asked later may bring it back to life.

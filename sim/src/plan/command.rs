@@ -42,7 +42,7 @@ pub enum Op {
     Touch,
     /// Fire it now.
     Run,
-    /// Change its payload to that number.
+    /// Change its payload to that number; remove it by [`REMOVES`].
     Update(u32),
     /// Hold it.
     Pause,
@@ -51,6 +51,9 @@ pub enum Op {
     /// Bytes that are no registration.
     Garbage,
 }
+
+/// The update that removes the payload rather than changing it.
+const REMOVES: u32 = 2;
 
 /// A schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,11 +113,22 @@ impl Op {
                 }
             }
             Self::Reschedule(when) => command["schedule"] = when.json(),
+            Self::Update(REMOVES) => command["payload"] = Value::Null,
             Self::Update(payload) => command["payload"] = json!({ "n": payload }),
             Self::Garbage => return format!("{command} and then some"),
             Self::Cancel | Self::Touch | Self::Run | Self::Pause | Self::Resume => {}
         }
         command.to_string()
+    }
+
+    /// What an update makes calls carry from then on.
+    #[must_use]
+    pub fn carries(&self) -> Option<String> {
+        match self {
+            Self::Update(REMOVES) => Some(String::new()),
+            Self::Update(payload) => Some(json!({ "n": payload }).to_string()),
+            _ => None,
+        }
     }
 
     /// As in the registration.
