@@ -30,6 +30,19 @@ async fn a_failed_call_is_made_again_on_the_embedded_log() {
     a_failed_call_is_made_again(&Ground::embedded()).await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_ticks_through_a_kill_on_the_embedded_log() {
+    a_clock_ticks_through_a_kill(&Ground::embedded()).await;
+}
+
+#[cfg(feature = "kafka")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_clock_ticks_through_a_kill_on_kafka() {
+    if let Some(ground) = Ground::kafka() {
+        a_clock_ticks_through_a_kill(&ground).await;
+    }
+}
+
 #[cfg(feature = "kafka")]
 #[tokio::test(flavor = "multi_thread")]
 async fn accepted_tasks_outlive_a_kill_on_kafka() {
@@ -124,6 +137,50 @@ async fn a_failed_call_is_made_again(ground: &Ground) {
     assert_eq!(first.due, second.due, "the due time of the schedule");
     assert!(second.at >= first.at + 200, "not before its backoff");
     server.drain().await;
+}
+
+/// A task by cron is called at every second, also at those in which nothing was up.
+async fn a_clock_ticks_through_a_kill(ground: &Ground) {
+    const RUNS: usize = 12;
+    let mut endpoint = Endpoint::open().await;
+    let server = Server::start(ground).await;
+    let clock = |cron: &str| {
+        let url = endpoint.url("/ok");
+        format!(
+            r#"{{"tenant": "shop", "id": "clock", "call": {{"url": "{url}"}}, "schedule":
+                {{"cron": "{cron}", "zone": "Asia/Shanghai", "max_runs": {RUNS}}}}}"#
+        )
+    };
+    let (status, refused) = server.post("/v1/tasks", clock("* 61 * * * *")).await;
+    assert_eq!(status, 422, "{refused}");
+    let fault = &refused["errors"][0];
+    assert_eq!(
+        (&fault["field"], &fault["position"]),
+        (&"schedule.cron".into(), &2.into())
+    );
+    let (status, told) = server
+        .post("/v1/tasks?wait=20s", clock("* * * * * *"))
+        .await;
+    assert_eq!(status, 201, "{told}");
+    let mut dues = BTreeSet::new();
+    let mut server = Some(server);
+    while dues.len() < RUNS {
+        let call = endpoint.next().await;
+        assert!(call.at >= call.due, "{call:?} came early");
+        dues.insert(call.due);
+        if dues.len() == 3
+            && let Some(killed) = server.take()
+        {
+            killed.kill();
+            server = Some(Server::start(ground).await);
+        }
+    }
+    let first = told["due"].as_i64().expect("its due time");
+    let seconds: BTreeSet<i64> = (first..).step_by(1_000).take(RUNS).collect();
+    assert_eq!(dues, seconds);
+    if let Some(server) = server {
+        server.drain().await;
+    }
 }
 
 /// Its blanks and order are kept: a payload is bytes.

@@ -114,7 +114,7 @@ const RECURRING: Options = Options {
 const SERIES: [u64; 8] = [1, 4, 5, 9, 13, 17, 21, 28];
 
 /// What once failed with recurring tasks, and why.
-const SERIES_ONCE_FAILED: [(u64, &str); 2] = [
+const SERIES_ONCE_FAILED: [(u64, &str); 3] = [
     (
         2,
         "the model took a manual run that was taken back for an occurrence",
@@ -122,6 +122,10 @@ const SERIES_ONCE_FAILED: [(u64, &str); 2] = [
     (
         30,
         "behind an update an occurrence came at the due time of one that could not be taken back",
+    ),
+    (
+        77,
+        "a member that lost its connection while it left came back to a part of its shards",
     ),
 ];
 

@@ -52,9 +52,6 @@ pub(crate) fn run(args: &TestArgs) -> bool {
     tally.failed == 0
 }
 
-/// Seeds with recurring tasks, beside the others.
-const RECURRING: u32 = 60;
-
 /// Tests first, then the simulator's seeds even if tests failed; the first error.
 fn all(args: &TestArgs, tally: &mut Tally) -> Result<()> {
     // The C and C++ that rdkafka, sqlite and the TLS library are made of.
@@ -63,7 +60,7 @@ fn all(args: &TestArgs, tally: &mut Tally) -> Result<()> {
     let tested = tests(&services, tally);
     drop(services);
     let simulated = simulator(args.seeds, &[], tally);
-    let recurring = simulator(args.seeds.min(RECURRING), &["--recurring"], tally);
+    let recurring = simulator(args.seeds, &["--recurring"], tally);
     tested.and(simulated).and(recurring)
 }
 

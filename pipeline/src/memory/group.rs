@@ -73,6 +73,9 @@ impl State {
         let mono = self.now.mono;
         let group = self.groups.entry(role).or_default();
         let generation = group.generation;
+        let rebalancing = group.rebalancing.is_some();
+        let place = group.members.keys().position(|it| it == name);
+        let count = group.members.len();
         let Some(member) = group.members.get_mut(name) else {
             self.enter(role, name, conn);
             return Ok(conn);
@@ -80,8 +83,11 @@ impl State {
         let before = std::mem::replace(&mut member.conn, conn);
         member.last_heard = mono;
         member.releasing.clear();
+        if let Some(place) = place.filter(|_| !rebalancing) {
+            // What it gave up unasked, to leave, is its share of this generation all the same.
+            member.owned = range(self.config.shards, place, count).collect();
+        }
         let owned: Vec<Shard> = member.owned.iter().copied().collect();
-        let rebalancing = group.rebalancing.is_some();
         self.fence(before, &owned);
         if rebalancing {
             self.drop_owned(role, name);
