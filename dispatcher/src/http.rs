@@ -1,20 +1,24 @@
 //! How a call is made: the request an endpoint gets, and what its answer is worth.
 
+mod plain;
+mod resolve;
+
 use std::collections::HashMap;
-use std::error::Error as _;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use reqwest::{Body, Method, Request, Response, Url};
+use reqwest::{Method, Request, Response, Url};
 use schemas::{AnswerBody, Millis, TaskKey};
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::event::{BODY_READ, CallOrder, Reply};
 use crate::guard::{Forbidden, Guard};
+use plain::{Answer, Broken, Plain, Target};
+use resolve::Guarded;
 
 /// The firing's id, the same on every attempt: the receiver's idempotency key.
 pub const WEBHOOK_ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -29,6 +33,10 @@ pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence
 /// Which attempt, from 1.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
 
+const AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("tidewheel/", env!("CARGO_PKG_VERSION")));
+/// Room for ours and those of the connection.
+const OWN_HEADERS: usize = 10;
 /// Good URLs that are remembered.
 const URLS_KNOWN: usize = 1_024;
 /// Headers that belong to the connection, not to the user, beside ours.
@@ -48,9 +56,29 @@ const CONNECTION_HEADERS: [&str; 9] = [
 #[derive(Clone, Debug)]
 pub struct Http {
     client: reqwest::Client,
+    /// For what needs nothing that only `client` can: most calls inside a network.
+    plain: Plain,
     guard: Guard,
     /// URLs that were found to be good.
-    known: Arc<Mutex<HashMap<String, Url>>>,
+    known: Arc<Mutex<HashMap<String, Arc<Known>>>>,
+}
+
+/// A URL that may be called.
+#[derive(Debug)]
+struct Known {
+    url: Url,
+    /// Where it can be called without the client.
+    plain: Option<Target>,
+}
+
+/// A request as it will be sent.
+#[derive(Debug)]
+pub struct Prepared {
+    to: Arc<Known>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+    timeout: Duration,
 }
 
 /// Why no request can be made of a call; trying again would not help.
@@ -100,6 +128,7 @@ impl Http {
         });
         Ok(Self {
             client: client.map_err(|error| Error::Client(Box::new(error)))?,
+            plain: Plain::new(config, Guarded(guard)),
             guard,
             known: Arc::default(),
         })
@@ -109,27 +138,28 @@ impl Http {
     ///
     /// # Errors
     /// [`Unsendable`]: it can never be sent.
-    pub fn request(&self, order: &CallOrder, now: Millis) -> Result<Request, Unsendable> {
+    pub fn request(&self, order: &CallOrder, now: Millis) -> Result<Prepared, Unsendable> {
         let work = &order.work;
-        let url = self.url(&work.call.url)?;
+        let to = self.known(&work.call.url)?;
         let method = Method::from_bytes(work.call.method.as_bytes())
             .map_err(|_| Unsendable::Method(work.call.method.clone()))?;
-        let mut request = Request::new(method, url);
-        *request.timeout_mut() = Some(Duration::from_millis(work.timeout_ms));
-        let headers = request.headers_mut();
-        put_own_headers(headers, order, now)?;
-        put_user_headers(headers, &work.call.headers)?;
-        if !order.payload.is_empty() {
-            *request.body_mut() = Some(Body::from(order.payload.clone()));
-        }
-        Ok(request)
+        let mut headers = HeaderMap::with_capacity(OWN_HEADERS + work.call.headers.len());
+        put_own_headers(&mut headers, order, now)?;
+        put_user_headers(&mut headers, &work.call.headers)?;
+        Ok(Prepared {
+            to,
+            method,
+            headers,
+            body: order.payload.clone(),
+            timeout: Duration::from_millis(work.timeout_ms),
+        })
     }
 
     /// `text` as a URL that may be called. Most calls go to few of them.
-    fn url(&self, text: &str) -> Result<Url, Unsendable> {
+    fn known(&self, text: &str) -> Result<Arc<Known>, Unsendable> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(url) = known.get(text) {
-            return Ok(url.clone());
+        if let Some(found) = known.get(text) {
+            return Ok(Arc::clone(found));
         }
         let url = Url::parse(text).map_err(|error| Unsendable::Url {
             url: text.to_owned(),
@@ -142,14 +172,29 @@ impl Http {
         if known.len() >= URLS_KNOWN {
             known.clear();
         }
-        known.insert(text.to_owned(), url.clone());
-        Ok(url)
+        let plain = Target::of(&url);
+        let found = Arc::new(Known { url, plain });
+        known.insert(text.to_owned(), Arc::clone(&found));
+        Ok(found)
     }
 
     /// Sends `request` and waits for its answer, at most as long as its timeout.
-    pub async fn send(&self, request: Request) -> Reply {
-        let limit = request.timeout().copied().unwrap_or_default();
-        match self.client.execute(request).await {
+    pub async fn send(&self, request: Prepared) -> Reply {
+        let limit = request.timeout;
+        let to = Arc::clone(&request.to);
+        if let Some(target) = &to.plain {
+            return match self.plain.send(target, request).await {
+                Ok(answer) => into_reply(answer),
+                Err(broken) => broken_reply(broken, limit),
+            };
+        }
+        let mut whole = Request::new(request.method, to.url.clone());
+        *whole.timeout_mut() = Some(limit);
+        *whole.headers_mut() = request.headers;
+        if !request.body.is_empty() {
+            *whole.body_mut() = Some(request.body.into());
+        }
+        match self.client.execute(whole).await {
             Ok(response) => read(response, limit).await,
             Err(error) => failure(&error, None, limit),
         }
@@ -161,7 +206,7 @@ fn builder(config: &Config, guard: Guard) -> reqwest::ClientBuilder {
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
-        .user_agent(concat!("tidewheel/", env!("CARGO_PKG_VERSION")))
+        .user_agent(AGENT)
         .connect_timeout(Duration::from_millis(config.connect_timeout_ms))
         .pool_idle_timeout(Duration::from_millis(config.idle_timeout_ms))
         .pool_max_idle_per_host(config.idle_per_host)
@@ -183,7 +228,6 @@ fn put_own_headers(
     let text = |name: &HeaderName, value: String| {
         HeaderValue::try_from(value).map_err(|_| Unsendable::Header(name.to_string()))
     };
-    headers.reserve(8 + work.call.headers.len());
     let id = text(&WEBHOOK_ID, order.fire.fire_id.to_string())?;
     headers.insert(WEBHOOK_ID, id);
     headers.insert(
@@ -242,17 +286,12 @@ fn task_header(task: &TaskKey) -> String {
 /// off does not undo what the endpoint did.
 async fn read(mut response: Response, limit: Duration) -> Reply {
     let status = response.status().as_u16();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
-    let mut kept: Vec<u8> = Vec::new();
+    let mut body: Vec<u8> = Vec::new();
     let cut = loop {
         match response.chunk().await {
             Ok(Some(chunk)) => {
-                let room = BODY_READ - kept.len();
-                kept.extend_from_slice(&chunk[..room.min(chunk.len())]);
+                let room = BODY_READ - body.len();
+                body.extend_from_slice(&chunk[..room.min(chunk.len())]);
                 if chunk.len() > room {
                     break true;
                 }
@@ -262,34 +301,71 @@ async fn read(mut response: Response, limit: Duration) -> Reply {
             Err(_) => break true,
         }
     };
-    let content_type = response.headers().get(CONTENT_TYPE);
-    let content_type = content_type.and_then(|value| value.to_str().ok());
-    let body = (!kept.is_empty()).then(|| AnswerBody {
-        bytes: kept.into(),
-        content_type: content_type.map(str::to_owned),
-        cut,
-    });
-    Reply::Status {
+    into_reply(Answer {
         status,
+        headers: std::mem::take(response.headers_mut()),
         body,
-        retry_after,
+        cut,
+    })
+}
+
+fn into_reply(answer: Answer) -> Reply {
+    let text = |name| {
+        let value: Option<&HeaderValue> = answer.headers.get(name);
+        value
+            .and_then(|value| value.to_str().ok())
+            .map(str::to_owned)
+    };
+    Reply::Status {
+        status: answer.status,
+        retry_after: text(RETRY_AFTER),
+        body: (!answer.body.is_empty()).then(|| AnswerBody {
+            content_type: text(CONTENT_TYPE),
+            cut: answer.cut,
+            bytes: answer.body.into(),
+        }),
     }
 }
 
-fn failure(error: &reqwest::Error, status: Option<u16>, limit: Duration) -> Reply {
-    let mut source = error.source();
-    while let Some(cause) = source {
-        if let Some(forbidden) = cause.downcast_ref::<Forbidden>() {
-            return Reply::Refused {
-                reason: forbidden.to_string(),
-            };
+fn broken_reply(broken: Broken, limit: Duration) -> Reply {
+    let (error, status) = match broken {
+        Broken::Connecting(error) => match forbidden(error.as_ref()) {
+            Some(reason) => return Reply::Refused { reason },
+            None => (format!("cannot connect: {}", root(error.as_ref())), None),
+        },
+        Broken::ConnectingTooLong => (CONNECTING_TOO_LONG.to_owned(), None),
+        Broken::TooLong(status) => (too_long(limit), status),
+        Broken::Broke(error) => (format!("connection broke: {}", root(error.as_ref())), None),
+    };
+    Reply::Failed { error, status }
+}
+
+const CONNECTING_TOO_LONG: &str = "connecting timed out";
+
+fn too_long(limit: Duration) -> String {
+    format!("timed out after {} ms", limit.as_millis())
+}
+
+/// The words of a refusal that `error` comes from.
+fn forbidden(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if let Some(forbidden) = error.downcast_ref::<Forbidden>() {
+            return Some(forbidden.to_string());
         }
-        source = cause.source();
+        cause = error.source();
+    }
+    None
+}
+
+fn failure(error: &reqwest::Error, status: Option<u16>, limit: Duration) -> Reply {
+    if let Some(reason) = forbidden(error) {
+        return Reply::Refused { reason };
     }
     let error = if error.is_timeout() && error.is_connect() {
-        "connecting timed out".to_owned()
+        CONNECTING_TOO_LONG.to_owned()
     } else if error.is_timeout() {
-        format!("timed out after {} ms", limit.as_millis())
+        too_long(limit)
     } else if error.is_connect() {
         format!("cannot connect: {}", root(error))
     } else {
@@ -299,38 +375,12 @@ fn failure(error: &reqwest::Error, status: Option<u16>, limit: Duration) -> Repl
 }
 
 /// The innermost cause, in its own words.
-fn root(error: &reqwest::Error) -> String {
-    let mut innermost: &dyn std::error::Error = error;
+fn root(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut innermost = error;
     while let Some(cause) = innermost.source() {
         innermost = cause;
     }
     innermost.to_string()
-}
-
-/// Resolves names by the system and lets no forbidden address through.
-#[derive(Clone, Copy, Debug)]
-struct Guarded(Guard);
-
-impl Resolve for Guarded {
-    fn resolve(&self, name: Name) -> Resolving {
-        let guard = self.0;
-        Box::pin(async move {
-            let host = Arc::<str>::from(name.as_str());
-            let found = tokio::net::lookup_host((&*host, 0)).await?;
-            let mut refused = None;
-            let mut good = Vec::new();
-            for address in found {
-                match guard.check(&host, address.ip()) {
-                    Ok(()) => good.push(address),
-                    Err(forbidden) => refused = Some(forbidden),
-                }
-            }
-            match refused {
-                Some(forbidden) if good.is_empty() => Err(forbidden.into()),
-                _ => Ok(Box::new(good.into_iter()) as Addrs),
-            }
-        })
-    }
 }
 
 #[cfg(test)]

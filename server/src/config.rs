@@ -99,6 +99,7 @@ pub(crate) struct Worker {
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Planner {
     pub(crate) horizon: Ms,
+    pub(crate) slot_bytes: u64,
     pub(crate) dedup_window: Ms,
     pub(crate) data: PathBuf,
     pub(crate) intakes: Vec<Intake>,

@@ -13,6 +13,8 @@ pub(crate) fn planner(config: &Config) -> Result<planner::PlannerConfig, NameErr
         .iter()
         .map(|intake| TenantId::new(&intake.tenant));
     Ok(planner::PlannerConfig {
+        instance_bytes: from.slot_bytes,
+        late_bytes: from.slot_bytes / 4 * 3,
         horizon_ms: from.horizon.0,
         dedup_window_ms: from.dedup_window.0,
         intakes: intakes.collect::<Result<_, _>>()?,

@@ -73,7 +73,10 @@ impl Deployment {
         )?;
         let config = deployment.write_config("topics", free_address()?)?;
         let mut apply = Command::new(&deployment.program);
-        apply.args(["topics", "apply", "--config"]).arg(config);
+        apply
+            .args(["topics", "apply", "--config"])
+            .arg(config)
+            .envs(deployment.options.iter().cloned());
         sys::capture(&mut apply).context("create topics")?;
         Ok(deployment)
     }
@@ -141,6 +144,15 @@ impl Deployment {
     pub(crate) fn worker(&mut self, name: &str) -> Result<&mut Worker> {
         let found = self.workers.iter_mut().find(|worker| worker.name == name);
         found.with_context(|| format!("no worker `{name}`"))
+    }
+
+    /// Partitions of its topics, where they are not as many as by default.
+    pub(crate) fn shards(&self) -> Option<&str> {
+        let named = |(key, _): &&(String, String)| key == "TIDEWHEEL__LOG__SHARDS";
+        self.options
+            .iter()
+            .find(named)
+            .map(|(_, value)| value.as_str())
     }
 
     /// The HTTP door.

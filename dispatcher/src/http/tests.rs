@@ -78,15 +78,12 @@ fn a_request_carries_our_headers_and_the_users_never_replace_them() {
     ];
     let order = order("https://example.org/a?b=c", "PUT", &users, b"{\"a\":1}");
     let request = http().request(&order, Millis(2_500)).expect("sendable");
-    assert_eq!(request.method(), Method::PUT);
-    assert_eq!(request.url().as_str(), "https://example.org/a?b=c");
-    assert_eq!(request.timeout(), Some(&Duration::from_secs(10)));
-    assert_eq!(
-        request.body().and_then(Body::as_bytes),
-        Some(b"{\"a\":1}".as_slice())
-    );
+    assert_eq!(request.method, Method::PUT);
+    assert_eq!(request.to.url.as_str(), "https://example.org/a?b=c");
+    assert_eq!(request.timeout, Duration::from_secs(10));
+    assert_eq!(request.body, b"{\"a\":1}".as_slice());
     let mut got: Vec<(&str, &str)> = request
-        .headers()
+        .headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.to_str().expect("text")))
         .collect();

@@ -110,7 +110,7 @@ fn local() -> Http {
 async fn call(http: &Http, url: &str, timeout_ms: u64) -> Reply {
     let order = order(url, "POST", &[("x-team", "orders")], b"{\"a\":1}");
     let mut request = http.request(&order, Millis(2_500)).expect("sendable");
-    *request.timeout_mut() = Some(Duration::from_millis(timeout_ms));
+    request.timeout = Duration::from_millis(timeout_ms);
     http.send(request).await
 }
 

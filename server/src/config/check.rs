@@ -85,6 +85,10 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         (60_000..=600_000).contains(&config.planner.horizon.0),
         "`planner.horizon` must be between 1m and 10m: the slots span 12 minutes",
     );
+    problems.need(
+        (1 << 20..=1 << 30).contains(&config.planner.slot_bytes),
+        "`planner.slot_bytes` must be between 1 MiB (1_048_576) and 1 GiB (1_073_741_824)",
+    );
     for intake in &config.planner.intakes {
         let problem = format!(
             "`planner.intakes`: `{}` is not a tenant name",

@@ -49,6 +49,7 @@ fn values_that_no_type_refuses_are_checked() {
         ("[worker]\nclock_bound = \"1ms\"", "worker.clock_bound"),
         ("[internal]\nlisten = \"0.0.0.0:7801\"", "internal.token"),
         ("[planner]\nhorizon = \"1h\"", "planner.horizon"),
+        ("[planner]\nslot_bytes = 1", "planner.slot_bytes"),
         ("[archive]\nurl = \"postgres://\"", "archive.url"),
         (
             "[ingest]\nkeys = [{ name = \"a\", sha256 = \"12\", tenants = [] }]",

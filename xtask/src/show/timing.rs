@@ -131,6 +131,9 @@ pub(crate) fn kafka_load(
     args.extend(words("--via kafka --target"));
     args.push(pipe.bootstrap().to_owned());
     args.extend(["--prefix".to_owned(), pipe.prefix.clone()]);
+    if let Some(shards) = pipe.shards() {
+        args.extend(["--shards".to_owned(), shards.to_owned()]);
+    }
     args.extend(["--pids".to_owned(), pids(&pipe.watched())]);
     load::run(program, name, &args)
 }

@@ -15,8 +15,9 @@ use std::process::Command;
 const SIZES: [u64; 3] = [1_000_000, 10_000_000, 30_000_000];
 /// Tasks of one load run: what a run keeps of each would else be what is measured.
 const CHUNK: u64 = 2_000_000;
-/// Registered to measure the rate at a size.
-const PROBE: u64 = 200_000;
+/// Registered to measure the rate at a size: enough that half a second more or less, at which it is looked
+/// whether all is planned, does not matter.
+const PROBE: u64 = 500_000;
 /// Against the first size, %.
 const FLAT: f64 = 15.0;
 const RSS_MIB: f64 = 1_024.0;
@@ -90,7 +91,7 @@ fn far(stand: &Stand, tasks: u64) -> Result<Seen> {
 }
 
 fn look(stand: &Stand, size: u64, report: &mut Report) -> Result<Look> {
-    let probe = far(stand, stand.tasks(PROBE))?;
+    let probe = far(stand, PROBE)?;
     // Until planned, not until acknowledged; the load program lingers for two seconds behind that.
     let rate = probe.registered as f64 / (probe.seconds - 2.0).max(0.1);
     let seconds = stand.seconds(30);
@@ -149,16 +150,29 @@ fn compare(looks: &[Look], report: &mut Report) {
     }
 }
 
-/// What brokers and planners hold on the disk, bytes.
+/// What brokers hold of this run's topics, and planners, on the disk, bytes.
 fn used(stand: &Stand) -> Result<u64> {
-    let dirs = [stand.pipe.kafka_data(), stand.pipe.dir.as_path()];
-    let mut sum = 0;
-    for dir in dirs {
-        // A file that was removed while `du` looked makes it complain, and still tell.
-        let output = Command::new("du").args(["-s", "-B1"]).arg(dir).output()?;
-        sum += first_number(&String::from_utf8_lossy(&output.stdout)).context("ask du")?;
+    let mut dirs = vec![stand.pipe.dir.clone()];
+    for node in std::fs::read_dir(stand.pipe.kafka_data())? {
+        let node = node?.path();
+        if !node.is_dir() {
+            continue;
+        }
+        for partition in std::fs::read_dir(node)? {
+            let partition = partition?;
+            let name = partition.file_name();
+            if name.to_string_lossy().starts_with(&stand.pipe.prefix) {
+                dirs.push(partition.path());
+            }
+        }
     }
-    Ok(sum)
+    // A file that was removed while `du` looked makes it complain, and still tell.
+    let output = Command::new("du")
+        .args(["-sc", "-B1"])
+        .args(dirs)
+        .output()?;
+    let told = String::from_utf8_lossy(&output.stdout).into_owned();
+    told.lines().last().and_then(first_number).context("ask du")
 }
 
 /// What the disk below `dir` has left, bytes.

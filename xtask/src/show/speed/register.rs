@@ -2,7 +2,7 @@
 
 use super::stand::{self, Stand};
 use crate::show::ShowArgs;
-use crate::show::load::Seen;
+use crate::show::load::{Lag, Seen};
 use crate::show::report::{Aim, Report};
 use anyhow::Result;
 
@@ -57,7 +57,8 @@ pub(super) fn tell(seen: &Seen, report: &mut Report, of: &str, rate: f64) {
         Aim::Told,
     );
     if let Some(lag) = seen.lag.get("planner") {
-        let bound = (1.3 * lag.early_mean).max(rate);
+        let seconds = seen.registered as f64 / rate;
+        let bound = lag.early_mean + Lag::may_grow("planner", rate, seconds);
         report.figure(
             format!("{of}: lag of planner, second quarter"),
             lag.early_mean,

@@ -44,9 +44,9 @@ pub(super) fn soon(args: &ShowArgs, report: &mut Report) -> Result<()> {
     );
 
     let tasks = stand.tasks(LOADED);
-    // All are planted when the trigger is killed, and hardly any has fired.
+    // All are planted when the trigger is killed, some are due every moment, and few have fired.
     let flags = format!("steady --tasks {tasks} --rate 15000 --ahead 90s..270s");
-    let planted = Duration::from_secs(tasks / 15_000 + 5);
+    let planted = Duration::from_secs((tasks / 15_000 + 5).max(100));
     let with = killed(&mut stand, "trigger-1", &flags, planted, |stand| {
         let loaded = loaded(stand)?;
         report.figure(
@@ -79,6 +79,9 @@ fn killed(
     let mut args = crate::show::timing::words(&format!("{flags} --via kafka --target"));
     args.push(stand.pipe.bootstrap().to_owned());
     args.extend(["--prefix".to_owned(), stand.pipe.prefix.clone()]);
+    if let Some(shards) = stand.pipe.shards() {
+        args.extend(["--shards".to_owned(), shards.to_owned()]);
+    }
     std::thread::scope(|scope| {
         let seen = scope.spawn(move || crate::show::load::run(&load, "restart", &args));
         sleep(before);
@@ -121,7 +124,9 @@ fn on_time_again(seen: &Seen, at: i64) -> (f64, f64) {
     };
     let since = |ms: i64| (ms - kill) as f64 / 1e3;
     let first = behind().find(|step| step.at_ms > late.at_ms && step.on_time > 0);
-    let last = behind().filter(|step| step.on_time < step.fired).last();
+    let last = behind()
+        .filter(|step| step.on_time < step.fired)
+        .next_back();
     (
         first.map_or(f64::NAN, |step| since(step.at_ms)),
         last.map_or(0.0, |step| since(step.at_ms)),

@@ -11,11 +11,11 @@ use anyhow::{Result, bail};
 const AIM: f64 = 16_700.0;
 const FLOOR: f64 = 6_000.0;
 /// The ramp: where it begins, and by how much each step is above the last.
-const FIRST: f64 = 4_000.0;
-const STEP: f64 = 1.3;
-const STEPS: u32 = 8;
+const FIRST: f64 = 6_000.0;
+const STEP: f64 = 1.2;
+const STEPS: u32 = 7;
 /// The whole run is tried at the last good step, then at so much of it, and again.
-const BACK: f64 = 0.85;
+const BACK: f64 = 0.9;
 const TRIES: u32 = 3;
 
 /// The figure that other claims look at.
