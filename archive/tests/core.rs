@@ -250,6 +250,7 @@ fn a_taken_firing_is_a_row_of_its_work() {
         version: 3,
         occurrence: 1,
         part: None,
+        shards: None,
         attempt: 1,
         due: Millis(86_400_000),
         registered_at: Millis(5),

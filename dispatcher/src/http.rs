@@ -33,10 +33,14 @@ pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence
 /// Which attempt, from 1.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
 
+/// Of a sharded broadcast: which of its shards, from 0.
+pub const SHARD: HeaderName = HeaderName::from_static("tidewheel-shard");
+/// Of a sharded broadcast: how many shards it has.
+pub const SHARDS: HeaderName = HeaderName::from_static("tidewheel-shards");
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("tidewheel/", env!("CARGO_PKG_VERSION")));
 /// Room for ours and those of the connection.
-const OWN_HEADERS: usize = 10;
+const OWN_HEADERS: usize = 12;
 /// Good URLs that are remembered.
 const URLS_KNOWN: usize = 1_024;
 /// Headers that belong to the connection, not to the user, beside ours.
@@ -238,6 +242,11 @@ fn put_own_headers(
     headers.insert(DUE, HeaderValue::from(work.due.0));
     headers.insert(OCCURRENCE, HeaderValue::from(work.occurrence));
     headers.insert(ATTEMPT, HeaderValue::from(work.attempt));
+    let shard = work.part.and_then(schemas::FiringPart::shard);
+    if let (Some(shard), Some(shards)) = (shard, work.shards) {
+        headers.insert(SHARD, HeaderValue::from(shard));
+        headers.insert(SHARDS, HeaderValue::from(shards));
+    }
     if let Some(content_type) = &work.content_type {
         headers.insert(CONTENT_TYPE, text(&CONTENT_TYPE, content_type.clone())?);
     }

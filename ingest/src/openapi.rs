@@ -350,10 +350,19 @@ fn schemas() -> Value {
                 }}},
             "reason": {"type": "string", "description": "Why a step was skipped or given up."},
             "firings": {"type": "array", "items": {"$ref": "#/components/schemas/Firing"}},
+            "broadcast": {"$ref": "#/components/schemas/Shards"},
         }},
+        "Shards": {"type": "object",
+            "description": "Where the shards of a broadcast stand; those not counted are not planted yet.",
+            "properties": {
+                "shards": count, "live": count, "completed": count, "dead": count,
+                "expired": count, "cancelled": count,
+            }},
         "Firing": {"type": "object", "properties": {
             "fire_id": text, "due": time, "occurrence": count,
             "state": {"$ref": "#/components/schemas/State"},
+            "shard": {"type": "integer", "description": "Which shard of a broadcast, from 0."},
+            "shares": {"$ref": "#/components/schemas/Shards"},
             "phases": {"type": ["object", "null"], "additionalProperties": maybe("integer")},
             "attempts": {"type": "array", "items": {"type": "object", "properties": {
                 "started": maybe("integer"), "finished": time,

@@ -24,6 +24,7 @@ fn view(id: &str, state: TaskState) -> TaskView {
         reason: None,
         firings: Vec::new(),
         occurrences: None,
+        broadcast: None,
     }
 }
 

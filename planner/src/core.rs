@@ -18,6 +18,7 @@ mod revoke;
 mod ring;
 mod seal;
 pub(crate) mod series;
+mod shares;
 mod still;
 mod tally;
 

@@ -14,6 +14,8 @@ pub const SEALS: &str = "tidewheel_planner_seals_total";
 pub const OUTCOMES: &str = "tidewheel_planner_outcomes_total";
 /// Counter: firings of recurring tasks, manual ones included.
 pub const OCCURRENCES: &str = "tidewheel_planner_occurrences_total";
+/// Counter: calls that firings were made into, as broadcasts.
+pub const SHARES: &str = "tidewheel_planner_shares_total";
 /// Counter: occurrences left out because they were too late.
 pub const MISSED: &str = "tidewheel_planner_missed_total";
 /// Counter: occurrences left out because the firing before went on.

@@ -1,9 +1,9 @@
 //! A row as people see it.
 
-use schemas::answer::{FiringView, ListQuery, OccurrencesView, WaitView};
+use schemas::answer::{FiringView, ListQuery, OccurrencesView, SharesView, WaitView};
 use schemas::index::{Ending, NeedState, Phase, Series, StepRow, TaskRow};
 use schemas::registration::{needs_json, schedule_json};
-use schemas::{Definition, TaskKey, TaskState, TaskView, Topic};
+use schemas::{Definition, FiringPart, TaskKey, TaskState, TaskView, Topic};
 
 use crate::core::series::buffered;
 
@@ -11,6 +11,13 @@ use crate::core::series::buffered;
 pub(crate) fn state_of(row: &TaskRow) -> TaskState {
     let live = row.series.as_ref().is_some_and(|series| series.live > 0);
     let failed = row.firing.attempt > 1;
+    if let (Some(shares), Phase::Waiting | Phase::Busy) = (&row.shares, row.phase) {
+        return match shares.made {
+            _ if shares.began => TaskState::Running,
+            0 => TaskState::Pending,
+            _ => TaskState::Scheduled,
+        };
+    }
     match row.phase {
         Phase::Planted { began: true, .. } => TaskState::Running,
         Phase::Waiting | Phase::Planted { .. } if failed => TaskState::Failed,
@@ -46,16 +53,19 @@ pub(crate) fn matches(query: &ListQuery, row: &TaskRow, definition: &Definition)
             .is_none_or(|tag| definition.tags.contains(tag))
 }
 
-/// All there is to show of a task. `live`: the rows of its firings, where it recurs.
+/// All there is to show of a task. `live`: the rows of its firings, where it recurs, or of its shares.
 pub(crate) fn view(
     key: &TaskKey,
     row: &TaskRow,
-    live: &[TaskRow],
+    live: &[(FiringPart, TaskRow)],
     definition: &Definition,
 ) -> TaskView {
-    let firings = match &row.series {
-        Some(_) => past(row).chain(live.iter().map(current)).collect(),
-        None => firings(row),
+    let made = row.shares.as_ref().is_some_and(|shares| shares.made > 0);
+    let firings = if made || row.series.is_some() {
+        let live = live.iter().map(|(part, row)| current(*part, row));
+        past(row).chain(live).collect()
+    } else {
+        firings(row)
     };
     let slot = match row.phase {
         Phase::Planted { instance, .. } => Some(Topic::Bucket(instance.slot()).name()),
@@ -85,6 +95,7 @@ pub(crate) fn view(
         },
         firings,
         occurrences: row.series.as_deref().map(|series| occurrences(row, series)),
+        broadcast: shares(row),
     }
 }
 
@@ -96,6 +107,8 @@ fn past(row: &TaskRow) -> impl Iterator<Item = FiringView> {
         state: past.ended.map_or(TaskState::Failed, ended),
         attempts: past.attempts.clone(),
         phases: past.phases,
+        shard: past.shard,
+        shares: past.shares.map(|tally| SharesView { tally, live: 0 }),
     })
 }
 
@@ -109,10 +122,12 @@ fn firings(row: &TaskRow) -> Vec<FiringView> {
     firings
 }
 
-/// A live firing of a recurring task.
-fn current(row: &TaskRow) -> FiringView {
-    let mut view = past(row).next().unwrap_or_else(|| bare(row));
+/// A live firing of a recurring task, or share of a broadcast.
+fn current(part: FiringPart, row: &TaskRow) -> FiringView {
+    let told = past(row).next().filter(|_| row.shares.is_none());
+    let mut view = told.unwrap_or_else(|| bare(row));
     view.state = state_of(row);
+    view.shard = part.shard();
     view
 }
 
@@ -124,7 +139,17 @@ fn bare(row: &TaskRow) -> FiringView {
         state: state_of(row),
         attempts: Vec::new(),
         phases: None,
+        shard: None,
+        shares: shares(row),
     }
+}
+
+fn shares(row: &TaskRow) -> Option<SharesView> {
+    let shares = row.shares.as_ref()?;
+    Some(SharesView {
+        tally: shares.tally,
+        live: shares.live,
+    })
 }
 
 fn occurrences(row: &TaskRow, series: &Series) -> OccurrencesView {

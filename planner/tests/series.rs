@@ -80,6 +80,17 @@ fn a_clock_of_a_zone_says_when() {
 }
 
 #[test]
+fn what_is_planned_anew_in_the_first_turn_of_a_core_is_not_overlooked() {
+    check(
+        "the only one",
+        "register a every=1h   => 1 created
+         reschedule a every=2h => 2 changed
+         time 1h58m            =>
+         wheel                 => a.1#1",
+    );
+}
+
+#[test]
 fn a_schedule_ends() {
     check(
         "by its number of runs",

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FireId, TaskId, TenantId};
+use crate::index::ShareTally;
 use crate::outcome;
 use crate::registration::Complaint;
 use crate::time::Millis;
@@ -161,6 +162,19 @@ pub struct TaskView {
     /// Of a recurring task: what became of its occurrences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrences: Option<OccurrencesView>,
+    /// Of a sharded broadcast: where its shards stand; of a recurring task each firing has its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast: Option<SharesView>,
+}
+
+/// Where the shards of a broadcast stand; those that are not counted are not planted yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SharesView {
+    /// What became of those that ended.
+    #[serde(flatten)]
+    pub tally: ShareTally,
+    /// Planted, called, or to be tried again.
+    pub live: u32,
 }
 
 /// What became of the occurrences of a recurring task.
@@ -213,6 +227,12 @@ pub struct FiringView {
     pub attempts: Vec<AttemptView>,
     /// Of the last leg, once it ended.
     pub phases: Option<outcome::Phases>,
+    /// Which shard of a broadcast it is, from 0, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<u32>,
+    /// Where its shards stand, if it is a broadcast.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shares: Option<SharesView>,
 }
 
 /// One attempt in a [`FiringView`].

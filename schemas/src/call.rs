@@ -109,6 +109,8 @@ pub struct Definition {
     pub misfire: Misfire,
     /// Of a recurring task: what becomes of an occurrence while the firing before goes on.
     pub overlap: Overlap,
+    /// A firing is so many calls, each with a shard of its own; one where it is not said.
+    pub broadcast: Option<u32>,
 }
 
 /// What a firing carries from the planner to the dispatcher; the trigger never opens it. Its payload
@@ -123,6 +125,8 @@ pub struct Work {
     pub occurrence: u64,
     /// Which of its task's firings, where the task has many.
     pub part: Option<FiringPart>,
+    /// How many shards its broadcast has, if it is one of them.
+    pub shards: Option<u32>,
     /// Which attempt this leg would make, from 1. A deferral keeps it, a retry raises it.
     pub attempt: u32,
     /// The due time the schedule gave; a retry's leg is due later than this.

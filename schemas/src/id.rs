@@ -57,7 +57,7 @@ pub struct FiringName {
     pub version: u64,
     /// Which occurrence of the schedule, from 1.
     pub occurrence: u64,
-    /// Part of a sharded broadcast, from 0; 0 where there is none.
+    /// Part of a sharded broadcast, from 1; 0 for a firing as a whole.
     pub part: u32,
     /// 0 for what the schedule asked; n for the n-th manual run.
     pub manual: u64,
@@ -68,7 +68,7 @@ pub struct FiringName {
 pub struct FiringPart {
     /// Which occurrence of the schedule, from 1; of a manual run the one that was next.
     pub occurrence: u64,
-    /// Part of a sharded broadcast, from 0; 0 where there is none.
+    /// Part of a sharded broadcast, from 1; 0 for a firing as a whole.
     pub part: u32,
     /// 0 for what the schedule asked; n for the n-th manual run.
     pub manual: u64,
@@ -83,6 +83,27 @@ impl FiringPart {
             part: 0,
             manual: 0,
         }
+    }
+
+    /// That shard of a broadcast, from 0.
+    #[must_use]
+    pub fn of_shard(self, shard: u32) -> Self {
+        Self {
+            part: shard.saturating_add(1),
+            ..self
+        }
+    }
+
+    /// Which shard of a broadcast it is, from 0, if it is one.
+    #[must_use]
+    pub fn shard(self) -> Option<u32> {
+        self.part.checked_sub(1)
+    }
+
+    /// The firing it is a shard of.
+    #[must_use]
+    pub fn whole(self) -> Self {
+        Self { part: 0, ..self }
     }
 
     /// The firing's full name, planned by that version.

@@ -14,7 +14,7 @@
 //! | `r` slot | [`RingRow`] |
 //! | `f` topic 0 partition | [`Forwarded`] |
 //! | `q` number | [`Follow`]: a step ended, and not all that wait for it were told |
-//! | `k` tenant 0 id 0 part | [`TaskRow`]: one of a recurring task's live firings, with its own definition behind it if it has one |
+//! | `k` tenant 0 id 0 part | [`TaskRow`]: one of a recurring task's live firings, with its own definition behind it if it has one; or a live share of a firing |
 //! | `d` tenant 0 id 0 version | a definition of a recurring task: of its last version, and of earlier ones that a live firing still uses |
 //! | `c` tenant 0 name | [`CalendarRow`], with the calendar's JSON behind it; every shard has all calendars |
 //! | `y` number | [`Untold`]: this shard decided about it, and not all others were told |
@@ -26,6 +26,7 @@ mod calendar;
 mod definition;
 mod key;
 mod series;
+mod shares;
 mod task;
 
 use bytes::Bytes;
@@ -38,6 +39,7 @@ pub use self::key::{
     TableKey, named, named_calendar, named_part, parse_name, parse_name_part, put_name, put_part,
 };
 pub use self::series::{Buffer, Lapse, Older, Series, Span, Tally};
+pub use self::shares::{ShareTally, Shares};
 pub use self::task::{
     Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
     TaskRow, Wish,

@@ -16,7 +16,7 @@ use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
     LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS,
     MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op, PRIORITIES, REMOVABLE,
-    REPORT_RESULTS,
+    REPORT_RESULTS, SHARDS,
 };
 
 /// The schema of one registration, draft 2020-12.
@@ -120,6 +120,7 @@ fn property(name: &str) -> Value {
             "enum": words(&OVERLAPS),
             "default": "allow",
         }),
+        "broadcast" => broadcast(),
         "call" => call(),
         "payload" => json!({
             "description": "Any JSON value; sent with its bytes unchanged. In an `update`, null \
@@ -172,6 +173,16 @@ fn property(name: &str) -> Value {
         // Reserved by name: not available in this release.
         _ => Value::Bool(false),
     }
+}
+
+fn broadcast() -> Value {
+    json!({
+        "description": "A firing is so many calls, each told its shard by `tidewheel-shard` and \
+            `tidewheel-shards`; it has ended once all have.",
+        "type": "integer",
+        "minimum": SHARDS.start(),
+        "maximum": SHARDS.end(),
+    })
 }
 
 fn needs() -> Value {

@@ -35,7 +35,7 @@ pub(crate) mod tables {
     pub(crate) use super::needs::{JOINS, LONGEST_EQUALS, LONGEST_POINTER, MOST_NEEDS, ONS};
     pub(crate) use super::parse::{FIELDS, LONGEST_MESSAGE, Op, REPORT_RESULTS};
     pub(crate) use super::parts::{
-        JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES,
+        JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES, SHARDS,
     };
     pub(crate) use super::recurring::{
         FOLDS, GAPS, LONGEST_CRON, LONGEST_ZONE, MOST_CALENDARS, MOST_MISFIRES, ON_CLOSED,
@@ -107,6 +107,8 @@ pub struct Patch {
     pub misfire: Option<Misfire>,
     /// What becomes of occurrences that overlap.
     pub overlap: Option<Overlap>,
+    /// In how many calls it fires; `Some(None)`: in one.
+    pub broadcast: Option<Option<u32>>,
 }
 
 /// How a call that answered 202 went on.

@@ -1,6 +1,6 @@
 use bytes::Bytes;
 use schemas::call::{Call, RetryPlan};
-use schemas::{Fire, FireId, RetryPolicy, TaskId, TenantId, Work};
+use schemas::{Fire, FireId, FiringPart, RetryPolicy, TaskId, TenantId, Work};
 
 use super::*;
 use crate::event::Token;
@@ -33,6 +33,7 @@ pub(super) fn order(
             version: 1,
             occurrence: 3,
             part: None,
+            shards: None,
             attempt: 2,
             due: Millis(1_000),
             registered_at: Millis(0),
@@ -102,6 +103,23 @@ fn a_request_carries_our_headers_and_the_users_never_replace_them() {
         ("x-team", "orders"),
     ];
     assert_eq!(got, expected);
+}
+
+#[test]
+fn a_call_of_a_broadcast_is_told_its_shard() {
+    let mut order = order(
+        "https://example.org/",
+        "POST",
+        &[("tidewheel-shard", "9")],
+        b"",
+    );
+    let work = Arc::make_mut(&mut order.work);
+    work.part = Some(FiringPart::occurrence(3).of_shard(0));
+    work.shards = Some(4);
+    let request = http().request(&order, Millis(2_500)).expect("sendable");
+    let header = |name: &str| request.headers.get(name).map(|value| value.to_str().ok());
+    assert_eq!(header("tidewheel-shard"), Some(Some("0")));
+    assert_eq!(header("tidewheel-shards"), Some(Some("4")));
 }
 
 #[test]

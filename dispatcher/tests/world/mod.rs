@@ -71,12 +71,11 @@ pub(crate) fn wish(number: u32, due: i64) -> Wish {
 
 impl Wish {
     pub(crate) fn record(&self) -> Bytes {
-        let expires_at = self.expires_at.map(|at| Millis(EPOCH + at));
         let fire = Fire {
             fire_id: id(self.number),
             leg: self.leg,
             due: Millis(EPOCH + self.due),
-            expires_at,
+            expires_at: self.expires_at.map(|at| Millis(EPOCH + at)),
             triggered_at: Millis(EPOCH + self.due - 150),
         };
         LaneRecord::Fire(fire, self.work().encode(self.payload)).encode()
@@ -88,6 +87,7 @@ impl Wish {
             version: 4,
             occurrence: 2,
             part: None,
+            shards: None,
             attempt: self.attempt,
             due: Millis(EPOCH + self.due - 7),
             registered_at: Millis(EPOCH - 2_000),
@@ -97,7 +97,7 @@ impl Wish {
                 method: "POST".to_owned(),
                 headers: Vec::new(),
             },
-            content_type: Some("application/json".to_owned()),
+            content_type: Some("application/json".into()),
             timeout_ms: 5_000,
             retry: RetryPolicy {
                 max_attempts: self.max_attempts,

@@ -17,6 +17,7 @@ use super::admit::Asked;
 use super::answer::refused;
 use super::command::unchanged;
 use super::index::Task;
+use super::shares::shares_of;
 use crate::store::Store;
 
 /// Larger definitions lose their payload and headers once their task ended: nobody sends them again.
@@ -106,7 +107,12 @@ impl<S: Store> PlannerCore<S> {
     ) -> Result<Option<Plan>, CommandAnswer> {
         let unreadable = || refused("", "the task cannot be read");
         let mut base = self.base(task, wished).ok_or_else(unreadable)?;
-        let before = base.content;
+        // What a step took over as its payload is not what it was registered with: nobody asked for other
+        // content here.
+        let stays = matches!(
+            change,
+            Change::Pause | Change::Resume | Change::Touch | Change::Run(None)
+        );
         let restart = |base: &mut Base, due: Millis| {
             (base.due, base.leg_due) = (due, due);
             base.keep = false;
@@ -115,6 +121,7 @@ impl<S: Store> PlannerCore<S> {
         match change {
             Change::Pause | Change::Resume => {}
             Change::Update(patch) => {
+                let before = base.definition.clone();
                 // A step that waits no more begins now, as if its needs were met.
                 let begins = patch.schedule.is_some()
                     || (patch.needs == Some(None) && task.row.held().is_some());
@@ -125,8 +132,7 @@ impl<S: Store> PlannerCore<S> {
                 if !complaints.is_empty() {
                     return Err(CommandAnswer::Refused { complaints });
                 }
-                base.content = content_of(&encode_definition(&base.definition));
-                if base.content == before {
+                if base.definition == before {
                     return Ok(None);
                 }
                 base.keep = false;
@@ -161,7 +167,11 @@ impl<S: Store> PlannerCore<S> {
         let definition = encode_definition(&base.definition);
         Ok(Some(Plan {
             version: self.table.next_version(),
-            content: content_of(&definition),
+            content: if stays {
+                base.content
+            } else {
+                content_of(&definition)
+            },
             registered_at: base.registered_at,
             priority: base.definition.priority,
             due: base.due,
@@ -211,6 +221,8 @@ impl<S: Store> PlannerCore<S> {
         task.row.priority = plan.priority;
         if plan.content != task.row.content {
             task.row.content = plan.content;
+            let definition = self.table.understood(decode_definition(&plan.definition));
+            task.row.shares = definition.as_ref().and_then(shares_of);
             task.define(plan.definition);
         }
     }

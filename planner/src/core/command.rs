@@ -1,7 +1,7 @@
 //! What each command does to a task, by where the task stands.
 
 use bytes::Bytes;
-use schemas::index::{Ending, Mark, Phase, TaskRow, content_of, encode_definition};
+use schemas::index::{Ending, Mark, Phase, StepRow, TaskRow, content_of, encode_definition};
 use schemas::outcome::{Unplanted, UnplantedEnd};
 use schemas::{Command, CommandAnswer, Definition, Millis, OutcomeRecord, TaskKey};
 
@@ -10,6 +10,8 @@ use super::admit::Asked;
 use super::answer::{Verdict, conflict, name_of, refused};
 use super::change::{Change, fire_id, first_leg};
 use super::index::Task;
+use super::revoke::is_planted;
+use super::shares::shares_of;
 use crate::store::Store;
 
 impl<S: Store> PlannerCore<S> {
@@ -123,7 +125,7 @@ impl<S: Store> PlannerCore<S> {
             },
         };
         let (version, due) = (firing.version, firing.due);
-        let row = TaskRow {
+        let mut row = TaskRow {
             version,
             content: content_of(&bytes),
             registered_at: appended,
@@ -135,8 +137,12 @@ impl<S: Store> PlannerCore<S> {
             apart: false,
             step: None,
             series,
+            shares: None,
         };
         let recurs = row.series.is_some();
+        if !recurs {
+            row.shares = shares_of(definition);
+        }
         let task = Task::new(key.clone(), row, bytes, instead);
         match &definition.needs {
             Some(needs) => self.hold(task, definition, needs, false),
@@ -162,11 +168,22 @@ impl<S: Store> PlannerCore<S> {
             Command::Cancel => CommandAnswer::Cancelled,
             Command::Register(definition) => self.register_over(asked, task, &definition, how),
             Command::Update(patch) => match (*patch).into_definition() {
+                Ok(_) if self.is_answer_awaited(&task) => {
+                    let reason = "steps that wait for others look at the answer of this one; \
+                        to run a flow again, give it another group";
+                    conflict(task.row.version, reason)
+                }
                 Ok(definition) => self.register_new(asked, &definition, Some(&task)),
                 Err(_) => told,
             },
             _ => told,
         })
+    }
+
+    /// Whether a step that waits may still look at what this one answered, or take it over.
+    fn is_answer_awaited(&mut self, task: &Task) -> bool {
+        let answered = matches!(task.row.step.as_deref(), Some(StepRow::Answered(_)));
+        answered && self.table.is_needed(&task.key)
     }
 
     fn register_over(
@@ -209,9 +226,10 @@ impl<S: Store> PlannerCore<S> {
         if task.row.series.is_some() {
             return self.change_series(asked, task, change);
         }
-        match task.row.phase {
-            Phase::Planted { .. } => self.change_planted(asked, task, change),
-            _ => Some(self.change_waiting(asked, task, change)),
+        if is_planted(&task.row) {
+            self.change_planted(asked, task, change)
+        } else {
+            Some(self.change_waiting(asked, task, change))
         }
     }
 
@@ -219,7 +237,7 @@ impl<S: Store> PlannerCore<S> {
         if task.row.series.is_some() {
             return self.cancel_series(asked, task);
         }
-        if matches!(task.row.phase, Phase::Planted { .. }) {
+        if is_planted(&task.row) {
             return self.cancel_planted(asked, task);
         }
         self.unplanted(&task, UnplantedEnd::Cancelled, None);

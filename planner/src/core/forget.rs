@@ -79,8 +79,8 @@ impl<S: Store> PlannerCore<S> {
             }
         }
         let from = self.forgetting.from.clone();
-        let next = self.table.scan(&from, &[ENDED + 1], 1);
-        let next = next.keys.first().and_then(|key| Timed::parse(key));
+        let next = self.table.first(from, &[ENDED + 1]);
+        let next = next.and_then(|key| Timed::parse(&key));
         self.forgetting.oldest = next.map(|next| next.time);
     }
 

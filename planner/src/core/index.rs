@@ -5,6 +5,7 @@
 //! checks the row.
 
 mod calendar;
+mod firings;
 mod relate;
 mod restore;
 mod task;
@@ -22,10 +23,8 @@ use crate::error::StoreError;
 use crate::store::Store;
 use relate::relations_of;
 pub(crate) use relate::{waiting_behind, who_waits};
-use task::{
-    DefinitionAt, Order, Place, definition_key, place_of, revoked_key, row_key, task_of, wished,
-};
-pub(crate) use task::{Task, Timed, timed_key};
+use task::{DefinitionAt, Place, definition_key, place_of, revoked_key, row_key, task_of, wished};
+pub(crate) use task::{Order, Task, Timed, timed_key};
 
 /// Keys looked at in one step.
 const STEP: usize = 512;
@@ -122,31 +121,6 @@ impl<S: Store> Table<S> {
         found
     }
 
-    /// The live firings of a recurring task, in order.
-    pub(crate) fn firings(&mut self, key: &TaskKey) -> Vec<FiringPart> {
-        let (mut from, to) = firing_range(key);
-        let mut parts = Vec::new();
-        loop {
-            let scan = self.rows.scan(&from, &to, STEP);
-            let names = scan.keys.iter().filter_map(|key| key.get(1..));
-            parts.extend(names.filter_map(|name| parse_name_part(name)?.1));
-            match scan.next {
-                Some(next) => from = next,
-                None => return parts,
-            }
-        }
-    }
-
-    /// As of the last commit: the live firings of a recurring task, the first so many.
-    pub(crate) fn committed_firings(&mut self, key: &TaskKey, most: usize) -> Vec<TaskRow> {
-        let (from, to) = firing_range(key);
-        let rows = self.rows.committed_scan(&from, &to, most);
-        let rows = rows.iter().map(|(_, value)| TaskRow::decode(value));
-        let rows: Vec<_> = rows.collect();
-        let understood = |row| self.understood(row).map(|(row, _)| row);
-        rows.into_iter().filter_map(understood).collect()
-    }
-
     /// No firing uses the definition any more that `version` gave a recurring task.
     pub(crate) fn drop_definition(&mut self, key: &TaskKey, version: u64) {
         let place = Place::Version(version);
@@ -191,6 +165,10 @@ impl<S: Store> Table<S> {
                 self.kept_apart(&task.key, &at)
             }
             DefinitionAt::Shared => {
+                if let Some(part) = task.part.filter(|part| part.shard().is_some()) {
+                    let whole = self.whole_of(&task.key, part)?;
+                    return self.definition(&whole);
+                }
                 let place = Place::Version(task.row.firing.version);
                 let at = definition_key(&task.key, None, place);
                 self.kept_apart(&task.key, &at)
@@ -378,12 +356,6 @@ impl<S: Store> Table<S> {
             }
         }
     }
-}
-
-/// The keys of a recurring task's live firings.
-fn firing_range(key: &TaskKey) -> (Bytes, Bytes) {
-    let bound = |end: u8| Bytes::from([named(b'k', key).as_ref(), &[end]].concat());
-    (bound(0), bound(1))
 }
 
 /// Whether a live firing still uses the definition that stands there.

@@ -200,7 +200,11 @@ impl<S: Store> PlannerCore<S> {
         }
         if task.part.is_some() {
             let key = task.key.clone();
+            let part = task.part.filter(|part| part.shard().is_some());
             self.table.save(task);
+            if part.is_some() {
+                return self.share_decided(&key, part);
+            }
             return self.firing_decided(&key, true);
         }
         wish.plan = None;
@@ -230,6 +234,8 @@ fn remember(task: &mut Task, ended: &Ended) {
             ended: None,
             attempts: Vec::new(),
             phases: None,
+            shard: task.part.and_then(FiringPart::shard),
+            shares: None,
         });
         let surplus = row.past.len().saturating_sub(MOST_FIRINGS);
         row.past.drain(..surplus);

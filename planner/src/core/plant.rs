@@ -135,6 +135,9 @@ impl<S: Store> PlannerCore<S> {
     /// Saves a waiting task: in its slot where that is near and has room, ended where it is too
     /// late, else to be looked at again.
     pub(super) fn settle(&mut self, mut task: Task, definition: Option<&Definition>) {
+        if task.row.shares.is_some() {
+            return self.settle_whole(task);
+        }
         let due = task.row.firing.leg_due;
         let planting = self.try_plant(&mut task, definition);
         if planting == Planting::Expired {
@@ -222,8 +225,8 @@ impl<S: Store> PlannerCore<S> {
             self.cursor.ahead = scan.next.unwrap_or_else(|| end.clone());
         }
         let from = self.cursor.ahead.clone();
-        let beyond = self.table.scan(&from, &[WAITING + 1], 1);
-        let beyond = beyond.keys.first().and_then(|key| Timed::parse(key));
+        let beyond = self.table.first(from, &[WAITING + 1]);
+        let beyond = beyond.and_then(|key| Timed::parse(&key));
         self.cursor.next_due = beyond.map(|beyond| beyond.time);
     }
 
@@ -315,7 +318,7 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// A waiting task, or firing of one, came too late to be planted.
-    fn expire(&mut self, mut task: Task) {
+    pub(super) fn expire(&mut self, mut task: Task) {
         self.unplanted(&task, UnplantedEnd::Expired, None);
         let began = task.row.firing.attempt > 1;
         if task.part.is_some() {
@@ -353,6 +356,7 @@ fn work(task: &Task, definition: &Definition, expires_at: Option<Millis>, now: M
         version: firing.version,
         occurrence: firing.occurrence,
         part: task.part,
+        shards: definition.broadcast,
         attempt: firing.attempt,
         due: firing.due,
         registered_at: task.row.registered_at,

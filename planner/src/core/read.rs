@@ -1,8 +1,8 @@
 //! Questions: answered at once, from the last commit.
 
-use schemas::TaskKey;
 use schemas::answer::{ListPage, ListQuery};
 use schemas::index::{TaskRow, named, parse_name};
+use schemas::{FiringPart, TaskKey};
 
 use super::overlay::after;
 use super::{Life, PlannerCore};
@@ -12,7 +12,7 @@ use crate::store::Store;
 
 /// Tasks on one page at most.
 const LARGEST_PAGE: usize = 500;
-/// Live firings of a recurring task that are shown.
+/// Live firings of a recurring task, or shares of a broadcast, that are shown.
 const MOST_SHOWN: usize = 20;
 
 impl<S: Store> PlannerCore<S> {
@@ -55,10 +55,12 @@ impl<S: Store> PlannerCore<S> {
         Some(view)
     }
 
-    fn live_firings(&mut self, task: &TaskKey, row: &TaskRow) -> Vec<TaskRow> {
-        match &row.series {
-            Some(_) => self.table.committed_firings(task, MOST_SHOWN),
-            None => Vec::new(),
+    fn live_firings(&mut self, task: &TaskKey, row: &TaskRow) -> Vec<(FiringPart, TaskRow)> {
+        let shares = row.shares.is_some();
+        if shares || row.series.is_some() {
+            self.table.committed_firings(task, shares, MOST_SHOWN)
+        } else {
+            Vec::new()
         }
     }
 

@@ -25,12 +25,16 @@ const MOST_ASKERS: usize = 64;
 
 impl<S: Store> PlannerCore<S> {
     pub(super) fn cancel_planted(&mut self, asked: &Asked, mut task: Task) -> Verdict {
-        if let Phase::Planted { began: true, .. } = task.row.phase {
+        if has_begun(&task.row) {
             // Known to be called: no further leg, that is all.
             let wish = task.row.wish.get_or_insert_with(|| Box::new(nothing()));
+            let known = std::mem::replace(&mut wish.told, true);
             wish.cancel = true;
-            wish.told = true;
-            self.table.save(task);
+            if task.row.shares.is_some() && !known {
+                self.start_taking(task);
+            } else {
+                self.table.save(task);
+            }
             return Some(CommandAnswer::TooLate);
         }
         let (mut wish, new) = taken(&mut task);
@@ -53,7 +57,7 @@ impl<S: Store> PlannerCore<S> {
         mut task: Task,
         change: Change,
     ) -> Verdict {
-        if let Phase::Planted { began: true, .. } = task.row.phase {
+        if has_begun(&task.row) {
             return Some(CommandAnswer::TooLate);
         }
         let (mut wish, new) = taken(&mut task);
@@ -141,6 +145,13 @@ impl<S: Store> PlannerCore<S> {
     /// Keeps a wish, with a revoke if none is under way.
     pub(super) fn wish(&mut self, mut task: Task, wish: Box<Wish>, new: bool, purpose: Purpose) {
         task.row.wish = Some(wish);
+        if task.row.shares.is_some() {
+            return if new || purpose == Purpose::Cancel {
+                self.start_taking(task)
+            } else {
+                self.go_on_taking(task)
+            };
+        }
         if new {
             self.revoke(&task, purpose);
         }
@@ -242,6 +253,18 @@ impl<S: Store> PlannerCore<S> {
         };
         self.answer_all(askers.collect(), &rest);
     }
+}
+
+/// Whether it, or a share of it, may be on its way to its call.
+pub(super) fn is_planted(row: &TaskRow) -> bool {
+    let made = row.shares.as_ref().is_some_and(|shares| shares.made > 0);
+    made || matches!(row.phase, Phase::Planted { .. })
+}
+
+/// Whether a call is known to have begun, and nothing is left to be decided.
+fn has_begun(row: &TaskRow) -> bool {
+    let began = row.shares.as_ref().is_some_and(|shares| shares.began);
+    (began && !row.revoking()) || matches!(row.phase, Phase::Planted { began: true, .. })
 }
 
 /// The answer to a change that met a firing which ended without a call.

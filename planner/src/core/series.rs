@@ -35,6 +35,7 @@ use super::PlannerCore;
 use super::answer::refused;
 use super::index::Task;
 use super::plant::expiry_of;
+use super::shares::shares_of;
 use crate::metrics;
 use crate::store::Store;
 use course::{Course, is_serial, unknown_calendar};
@@ -48,7 +49,7 @@ const AHEAD_MS: u64 = 2 * WIDTH_MS.unsigned_abs();
 /// At one look everything due within this becomes one, ms: a slot more, so that looks are few.
 const REACH_MS: u64 = 3 * WIDTH_MS.unsigned_abs();
 /// What is later than this is released at a pace, ms.
-const LATE_MS: u64 = 5_000;
+pub(super) const LATE_MS: u64 = 5_000;
 
 impl<S: Store> PlannerCore<S> {
     /// What a new recurring task begins with, or why it cannot be.
@@ -150,7 +151,7 @@ impl<S: Store> PlannerCore<S> {
                 format!("`{key}`: {passed} occurrences have passed, {series:?}")
             });
             if task.row.phase == Phase::Waiting {
-                self.looking.note(&task.key, task.row.firing.leg_due);
+                self.looking.note(&task.key, None, task.row.firing.leg_due);
             }
         }
         self.table.save(task);
@@ -275,7 +276,13 @@ impl<S: Store> PlannerCore<S> {
         own: Option<Bytes>,
     ) {
         let late = due.plus(LATE_MS) < self.now && part.manual == 0;
-        let leg_due = if late { self.pacer.next(self.now) } else { due };
+        // The shares of a broadcast are spread one by one.
+        let shares = shares_of(definition);
+        let leg_due = if late && shares.is_none() {
+            self.pacer.next(self.now)
+        } else {
+            due
+        };
         let Some(series) = &mut task.row.series else {
             return;
         };
@@ -299,6 +306,7 @@ impl<S: Store> PlannerCore<S> {
             apart: false,
             step: None,
             series: None,
+            shares,
         };
         let firing = Task::firing(task.key.clone(), part, row, own);
         if part.manual == 0 {

@@ -12,6 +12,8 @@ use schemas::{
     Slot, TaskId, Topic, Work,
 };
 
+use super::shares::{is, share_name};
+
 #[derive(Default)]
 pub(crate) struct Behind {
     /// Reads nothing while set.
@@ -206,14 +208,13 @@ impl Behind {
     }
 
     fn in_wheel(&self, id: &TaskId) -> usize {
-        let of = |(_, body): &(Placement, Bytes)| Work::decode(body).unwrap().0.task.id == *id;
+        let of = |(_, body): &(Placement, Bytes)| is(&Work::decode(body).unwrap().0, id);
         let at = self.wheel.iter().position(of);
         at.unwrap_or_else(|| panic!("`{id}` is not in the wheel"))
     }
 
     fn in_open(&self, id: &TaskId) -> usize {
-        let of =
-            |(_, body, _): &(Placement, Bytes, bool)| Work::decode(body).unwrap().0.task.id == *id;
+        let of = |(_, body, _): &(Placement, Bytes, bool)| is(&Work::decode(body).unwrap().0, id);
         let at = self.open.iter().position(of);
         at.unwrap_or_else(|| panic!("`{id}` is not fired"))
     }
@@ -240,7 +241,8 @@ impl Behind {
         let at = self.in_open(id);
         let fire_id = self.open[at].0.fire_id;
         assert!(!self.banned.contains(&fire_id), "T4: `{id}` was cancelled");
-        self.called.insert(id.clone());
+        let (work, _) = Work::decode(&self.open[at].1).unwrap();
+        self.called.insert(work.task.id);
         self.open[at].2 = true;
     }
 
@@ -346,6 +348,7 @@ impl Behind {
         let name = |(placement, body): &(Placement, Bytes)| {
             let (work, _) = Work::decode(body).unwrap();
             match work.part {
+                Some(part) if part.shard().is_some() => share_name(&work, part, placement.leg),
                 None => format!("{}#{}", work.task.id, placement.leg),
                 Some(part) if part.manual > 0 => format!("{}.run{}", work.task.id, part.manual),
                 Some(part) => format!("{}.{}#{}", work.task.id, part.occurrence, placement.leg),

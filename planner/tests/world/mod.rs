@@ -5,6 +5,7 @@
 
 pub(crate) mod behind;
 pub(crate) mod script;
+pub(crate) mod shares;
 
 use std::collections::BTreeMap;
 

@@ -64,6 +64,10 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             world.pump();
             shown.extend(world.rows_of_index());
         }
+        ["shares", id] => {
+            world.pump();
+            shown.push(world.shares(id));
+        }
         ["tally", id] => {
             world.pump();
             shown.push(world.tally(id));
@@ -161,6 +165,7 @@ pub(crate) fn json(words: &[&str]) -> Value {
                 let at = super::START + i64::try_from(ms(value)).unwrap();
                 body["schedule"][field] = json!(at);
             }
+            "broadcast" => body["broadcast"] = json!(value.parse::<u64>().unwrap()),
             "overlap" => body["overlap"] = json!(value),
             "misfire" => {
                 body["misfire"]["policy"] = json!(value);

@@ -24,6 +24,7 @@ struct DefinitionHead {
     needs: Option<Needs>,
     misfire: Misfire,
     overlap: Overlap,
+    broadcast: Option<u32>,
 }
 
 /// As [`DefinitionHead`], without taking it.
@@ -40,6 +41,7 @@ struct DefinitionRef<'a> {
     needs: &'a Option<Needs>,
     misfire: Misfire,
     overlap: Overlap,
+    broadcast: Option<u32>,
 }
 
 /// A definition as it is stored: everything but the payload, then the payload's bytes.
@@ -57,6 +59,7 @@ pub fn encode_definition(definition: &Definition) -> Bytes {
         needs: &definition.needs,
         misfire: definition.misfire,
         overlap: definition.overlap,
+        broadcast: definition.broadcast,
     };
     encode_row(Tag::Definition, &head, &definition.payload.bytes)
 }
@@ -82,6 +85,7 @@ pub fn decode_definition(bytes: &Bytes) -> Result<Definition, DecodeError> {
         needs: head.needs,
         misfire: head.misfire,
         overlap: head.overlap,
+        broadcast: head.broadcast,
     })
 }
 
@@ -127,6 +131,7 @@ mod tests {
             }),
             misfire: Misfire::default(),
             overlap: Overlap::Skip,
+            broadcast: Some(2),
         };
         let bytes = encode_definition(&definition);
         assert_eq!(decode_definition(&bytes), Ok(definition));

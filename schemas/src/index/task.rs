@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::{Series, Tag, decode_row, encode_row};
+use super::{Series, ShareTally, Shares, Tag, decode_row, encode_row};
 use crate::answer::AttemptView;
 use crate::call::Priority;
 use crate::codec::DecodeError;
@@ -38,6 +38,8 @@ pub struct TaskRow {
     pub step: Option<Box<StepRow>>,
     /// It recurs.
     pub series: Option<Box<Series>>,
+    /// Its firing is many calls.
+    pub shares: Option<Box<Shares>>,
 }
 
 /// A step of a flow, beside what it is as a task.
@@ -107,7 +109,8 @@ pub enum Phase {
         /// Whether any call of its last firing began.
         began: bool,
     },
-    /// Of a recurring task: nothing is to be planned until one of its firings has ended or was decided.
+    /// Of a recurring task, or a firing in many calls: nothing is to be planned until one of its firings
+    /// has ended or was decided.
     Busy,
 }
 
@@ -224,6 +227,10 @@ pub struct PastFiring {
     pub attempts: Vec<AttemptView>,
     /// Of the last leg that ended.
     pub phases: Option<Phases>,
+    /// Which shard of a broadcast it is, from 0, if it is one.
+    pub shard: Option<u32>,
+    /// What became of its shards, if it is a broadcast.
+    pub shares: Option<ShareTally>,
 }
 
 impl TaskRow {

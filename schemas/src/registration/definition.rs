@@ -96,6 +96,7 @@ impl Patch {
                 needs,
                 misfire: self.misfire.unwrap_or_default(),
                 overlap: self.overlap.unwrap_or_default(),
+                broadcast: self.broadcast.flatten(),
             }),
             (schedule, call) => Err(Refusal {
                 malformed: false,
@@ -126,5 +127,6 @@ impl Patch {
         set(&mut to.needs, self.needs);
         set(&mut to.misfire, self.misfire);
         set(&mut to.overlap, self.overlap);
+        set(&mut to.broadcast, self.broadcast);
     }
 }

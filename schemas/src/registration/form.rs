@@ -155,6 +155,9 @@ pub fn definition_json(definition: &Definition) -> Value {
     if let (Some(ms), Some(fields)) = (definition.expires_after_ms, out.as_object_mut()) {
         fields.insert("expires_after".to_owned(), duration::format(ms).into());
     }
+    if let (Some(shards), Some(fields)) = (definition.broadcast, out.as_object_mut()) {
+        fields.insert("broadcast".to_owned(), shards.into());
+    }
     if let (Some(needs), Some(fields)) = (&definition.needs, out.as_object_mut())
         && let Value::Object(shown) = needs_json(needs)
     {

@@ -68,7 +68,7 @@ const CARRIES: &[Op] = &[Op::Register, Op::Update, Op::Run];
 const REPORTS: &[Op] = &[Op::Report];
 
 /// Every field of a registration, and the ops it belongs to; empty where it belongs to all.
-pub(crate) const FIELDS: [(&str, &[Op]); 23] = [
+pub(crate) const FIELDS: [(&str, &[Op]); 24] = [
     ("op", &[]),
     ("tenant", &[]),
     ("id", &[]),
@@ -85,6 +85,7 @@ pub(crate) const FIELDS: [(&str, &[Op]); 23] = [
     ("expires_after", DEFINES),
     ("misfire", DEFINES),
     ("overlap", DEFINES),
+    ("broadcast", DEFINES),
     ("completion", DEFINES),
     ("needs", DEFINES),
     ("join", DEFINES),
@@ -275,6 +276,10 @@ fn read_patch(object: &Object<'_>, task: Option<&TaskKey>, complaints: &mut Comp
         overlap: object
             .get("overlap")
             .and_then(|raw| word(raw, at.field("overlap"), &recurring::OVERLAPS, complaints)),
+        broadcast: object
+            .get("broadcast")
+            .and_then(|raw| parts::shards(raw, at.field("broadcast"), complaints))
+            .map(Some),
     }
 }
 

@@ -27,6 +27,8 @@ const WAIT_MS: RangeInclusive<u64> = 0..=30 * DAY_MS;
 pub(crate) const MOST_ATTEMPTS: u32 = 100;
 /// Growth of the wait from one attempt to the next.
 pub(crate) const LARGEST_FACTOR: f64 = 100.0;
+/// Calls of one firing.
+pub(crate) const SHARDS: RangeInclusive<u32> = 2..=1_000;
 /// Most tags of a task.
 pub(crate) const MOST_TAGS: usize = 16;
 /// Longest tag, in characters.
@@ -217,6 +219,17 @@ fn waits(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) -> Option<Re
         .collect();
     let waits: Option<Vec<u64>> = waits.into_iter().collect();
     waits.map(RetryPlan::Explicit)
+}
+
+/// Reads `broadcast`.
+pub(super) fn shards(raw: &RawValue, at: Path<'_>, complaints: &mut Complaints) -> Option<u32> {
+    let found = whole(raw, at, complaints)?;
+    let fits = u32::try_from(found).ok().filter(|n| SHARDS.contains(n));
+    if fits.is_none() {
+        let (least, most) = (SHARDS.start(), SHARDS.end());
+        complaints.add(at, format!("must be from {least} to {most}, is {found}"));
+    }
+    fits
 }
 
 pub(super) fn tags(

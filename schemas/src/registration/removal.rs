@@ -6,7 +6,7 @@ use crate::call::{Definition, Payload, Priority, RetryPolicy};
 use crate::schedule::{Misfire, Overlap};
 
 /// What an `update` removes by `null`: it is as if it had never been named.
-pub(crate) const REMOVABLE: [&str; 10] = [
+pub(crate) const REMOVABLE: [&str; 11] = [
     "payload",
     "payload_base64",
     "timeout",
@@ -16,6 +16,7 @@ pub(crate) const REMOVABLE: [&str; 10] = [
     "expires_after",
     "misfire",
     "overlap",
+    "broadcast",
     "needs",
 ];
 /// What a task is nothing without.
@@ -48,6 +49,7 @@ pub(super) fn remove(name: &str, patch: &mut Patch) {
         "expires_after" => patch.expires_after_ms = Some(None),
         "misfire" => patch.misfire = Some(Misfire::default()),
         "overlap" => patch.overlap = Some(Overlap::default()),
+        "broadcast" => patch.broadcast = Some(None),
         "needs" => patch.needs = Some(None),
         _ => {}
     }

@@ -110,6 +110,7 @@ pub(crate) fn definition(schedule: Schedule, retry: RetryPolicy) -> Definition {
         needs: None,
         misfire: Misfire::default(),
         overlap: Overlap::default(),
+        broadcast: None,
     }
 }
 
@@ -137,6 +138,7 @@ pub(crate) fn recurring() -> Definition {
             policy: MisfirePolicy::All { max: 7 },
         },
         overlap: Overlap::CancelPrevious,
+        broadcast: Some(300),
         ..definition(Schedule::Recurring(Box::new(recurrence)), backoff())
     }
 }
@@ -147,6 +149,7 @@ pub(crate) fn work() -> Work {
         version: 7,
         occurrence: 3,
         part: Some(part()),
+        shards: Some(4),
         attempt: 2,
         due: DUE,
         registered_at: DUE.minus(90_000),

@@ -7,7 +7,8 @@ use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
     Asker, Buffer, CalendarRow, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse,
     Mark, NeedState, Older, Pace, PastFiring, Phase, Plan, Replan, RingPhase, RingRow, Series,
-    Span, StepRow, Successor, Tally, TaskRow, Untold, Wish, decode_definition, encode_definition,
+    ShareTally, Shares, Span, StepRow, Successor, Tally, TaskRow, Untold, Wish, decode_definition,
+    encode_definition,
 };
 use schemas::{
     AnswerBody, Definition, Needs, Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard,
@@ -48,6 +49,26 @@ fn row() -> TaskRow {
         apart: true,
         step: None,
         series: None,
+        shares: None,
+    }
+}
+
+fn shares() -> Shares {
+    Shares {
+        tally: ShareTally {
+            shards: 300,
+            completed: 1,
+            dead: 2,
+            expired: 3,
+            cancelled: 4,
+        },
+        made: 299,
+        live: 289,
+        deciding: 5,
+        taking: Some(6),
+        began: true,
+        look_at: DUE.minus(300_000),
+        ended_at: DUE.plus(20),
     }
 }
 
@@ -139,6 +160,8 @@ fn full_row() -> TaskRow {
         ended: Some(Ending::Completed),
         attempts: vec![attempt],
         phases: Some(phases()),
+        shard: Some(7),
+        shares: Some(shares().tally),
     };
     let phase = Phase::Ended {
         at: DUE,
@@ -156,6 +179,7 @@ fn full_row() -> TaskRow {
         past: vec![past],
         apart: false,
         series: Some(Box::new(series())),
+        shares: Some(Box::new(shares())),
         ..row()
     }
 }

@@ -34,7 +34,7 @@ impl<S: Store> Table<S> {
     }
 
     /// The first key of `from <= key < to`.
-    fn first(&mut self, from: Bytes, to: &[u8]) -> Option<Bytes> {
+    pub(crate) fn first(&mut self, from: Bytes, to: &[u8]) -> Option<Bytes> {
         let mut from = from;
         loop {
             let scan = self.rows.scan(&from, to, LOOK);

@@ -28,7 +28,8 @@ pub(super) enum DefinitionAt {
     Apart,
     /// To be put under its own key.
     NewApart(Bytes),
-    /// That of its recurring task, as of the version that planned the firing.
+    /// That of its recurring task, as of the version that planned the firing; of a share, that of its
+    /// whole.
     Shared,
 }
 
@@ -53,19 +54,23 @@ pub(super) struct Was {
 
 /// The orders a row stands in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Order {
-    /// By when it is to be planted, or, if it recurs, looked at.
-    pub(super) waiting: Option<(u8, Millis)>,
+pub(crate) struct Order {
+    /// By when it is to be planted, or, if it recurs or is a broadcast, looked at.
+    pub(crate) waiting: Option<(u8, Millis)>,
     pub(super) ended: Option<Millis>,
     pub(super) revoked: Option<FireId>,
 }
 
 impl Order {
-    pub(super) fn of(row: &TaskRow) -> Self {
-        let once = row.series.is_none();
-        let prefix = if once { WAITING } else { LOOKED };
+    pub(crate) fn of(row: &TaskRow) -> Self {
+        let once = row.series.is_none() && row.shares.is_none();
+        let waiting = match &row.shares {
+            Some(shares) if row.series.is_none() => (LOOKED, shares.look_at),
+            _ if once => (WAITING, row.firing.leg_due),
+            _ => (LOOKED, row.firing.leg_due),
+        };
         Self {
-            waiting: (row.phase == Phase::Waiting).then_some((prefix, row.firing.leg_due)),
+            waiting: (row.phase == Phase::Waiting).then_some(waiting),
             ended: match row.phase {
                 Phase::Ended { at, .. } => Some(at),
                 _ => None,

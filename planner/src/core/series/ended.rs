@@ -29,6 +29,9 @@ impl<S: Store> PlannerCore<S> {
         began: bool,
         ended_at: Millis,
     ) {
+        if is_share(&firing) {
+            return self.share_ended(firing, how, began, ended_at);
+        }
         let Some(mut task) = self.table.load(&firing.key) else {
             return self.lost_its_task(&firing);
         };
@@ -52,6 +55,9 @@ impl<S: Store> PlannerCore<S> {
     /// A leg ended to be planted again, but the firing was to be taken back. Its next leg waits in the
     /// row.
     pub(in crate::core) fn firing_again(&mut self, firing: Task, wish: &Wish, why: Again) {
+        if is_share(&firing) {
+            return self.share_again(firing, wish, why);
+        }
         let called = why == Again::Retry || firing.row.firing.attempt > 1;
         if called && !wish.cancel {
             let key = firing.key.clone();
@@ -67,6 +73,9 @@ impl<S: Store> PlannerCore<S> {
 
     /// A firing was taken back.
     pub(in crate::core) fn firing_taken(&mut self, firing: Task) {
+        if is_share(&firing) {
+            return self.share_taken(firing);
+        }
         let Some(mut task) = self.table.load(&firing.key) else {
             return self.lost_its_task(&firing);
         };
@@ -204,6 +213,11 @@ impl<S: Store> PlannerCore<S> {
     }
 }
 
+/// Whether it is one call of a broadcast.
+fn is_share(firing: &Task) -> bool {
+    firing.part.is_some_and(|part| part.shard().is_some())
+}
+
 /// One revoke fewer is under way.
 fn decided(task: &mut Task, began: bool) {
     let wished = task.row.wish.as_ref().is_some_and(|wish| !wish.told);
@@ -219,7 +233,8 @@ fn remember(task: &mut Task, firing: &Task, closed: Closed) {
         Closed::Ended(how, _) => how,
         Closed::Taken => Ending::Cancelled,
     };
-    let told = firing.row.past.last().cloned();
+    let shares = firing.row.shares.as_ref().map(|shares| shares.tally);
+    let told = firing.row.past.last().filter(|_| shares.is_none()).cloned();
     let mut past = told.unwrap_or(PastFiring {
         fire_id: firing.row.firing.fire_id,
         due: firing.row.firing.due,
@@ -227,6 +242,8 @@ fn remember(task: &mut Task, firing: &Task, closed: Closed) {
         ended: None,
         attempts: Vec::new(),
         phases: None,
+        shard: None,
+        shares,
     });
     past.ended = Some(how);
     task.row.past.push(past);

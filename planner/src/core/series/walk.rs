@@ -1,12 +1,11 @@
-//! The order by which recurring tasks are looked at, a bounded step a turn.
+//! The order by which recurring tasks and broadcasts are looked at, a bounded step a turn.
 
 use bytes::Bytes;
-use schemas::index::Phase;
-use schemas::{Millis, TaskKey};
+use schemas::{FiringPart, Millis, TaskKey};
 
 use crate::config::PlannerConfig;
 use crate::core::PlannerCore;
-use crate::core::index::{Timed, timed_key};
+use crate::core::index::{Order, Timed, timed_key};
 use crate::core::overlay::{LOOKED, timed};
 use crate::store::Store;
 
@@ -46,12 +45,17 @@ impl Looking {
     }
 
     /// Takes that `key` is to be looked at then.
-    pub(super) fn note(&mut self, key: &TaskKey, time: Millis) {
+    pub(in crate::core) fn note(&mut self, key: &TaskKey, part: Option<FiringPart>, time: Millis) {
         self.next = Some(self.next.map_or(time, |next| next.min(time)));
-        let key = timed_key(LOOKED, time, b't', key, None);
+        let key = timed_key(LOOKED, time, b't', key, part);
         if key < self.from {
             self.from = key;
         }
+    }
+
+    /// There is something to do at once.
+    pub(in crate::core) fn hurry(&mut self) {
+        self.more = true;
     }
 }
 
@@ -81,23 +85,24 @@ impl<S: Store> PlannerCore<S> {
             }
         }
         let from = self.looking.from.clone();
-        let next = self.table.scan(&from, &[LOOKED + 1], 1);
-        let next = next.keys.first().and_then(|key| Timed::parse(key));
+        let next = self.table.first(from, &[LOOKED + 1]);
+        let next = next.and_then(|key| Timed::parse(&key));
         self.looking.next = next.map(|next| next.time);
     }
 
     fn look_at_one(&mut self, key: Bytes, left: &mut usize) {
         let task = Timed::parse(&key).and_then(|found| {
-            let task = self.table.load(&found.key)?;
-            let row = &task.row;
-            let stands = row.series.is_some()
-                && row.phase == Phase::Waiting
-                && row.firing.leg_due == found.time;
-            stands.then_some(task)
+            let task = self.table.load_part(&found.key, found.part)?;
+            let order = Order::of(&task.row).waiting;
+            (order == Some((LOOKED, found.time))).then_some(task)
         });
         let Some(mut task) = task else {
             return self.table.drop_order(key);
         };
+        if task.row.shares.is_some() {
+            *left = left.saturating_sub(1);
+            return self.tend(task, left);
+        }
         let Some(definition) = self.definition_of(&task) else {
             return;
         };

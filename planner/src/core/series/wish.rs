@@ -15,6 +15,7 @@ use super::{Timer, buffered, come, is_serial, scheduled_live};
 use crate::core::PlannerCore;
 use crate::core::index::Task;
 use crate::core::revoke::nothing;
+use crate::core::shares::Taking;
 use crate::store::Store;
 
 impl<S: Store> PlannerCore<S> {
@@ -27,6 +28,18 @@ impl<S: Store> PlannerCore<S> {
                 continue;
             };
             if (part.manual > 0 && !manual) || (firing.row.firing.attempt > 1 && !cancel) {
+                continue;
+            }
+            if firing.row.shares.as_ref().is_some_and(|it| it.made > 0) {
+                match self.take_back_whole(firing, cancel) {
+                    Taking::Known => {}
+                    Taking::Began => set_began(task),
+                    Taking::Deciding => {
+                        if let Some(series) = &mut task.row.series {
+                            series.deciding += 1;
+                        }
+                    }
+                }
                 continue;
             }
             match (firing.row.phase, firing.row.wish.as_deref_mut()) {
