@@ -69,6 +69,8 @@ pub struct Called {
     pub leg: u32,
     /// Which of its task's firings, where it has many.
     pub part: Option<FiringPart>,
+    /// How many shards it was told of, if it is one of a broadcast.
+    pub shards: Option<u32>,
     /// Which attempt.
     pub attempt: u32,
     /// When its registration was appended.

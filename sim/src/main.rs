@@ -41,6 +41,9 @@ struct Args {
     /// Recurring tasks beside the others
     #[arg(long)]
     recurring: bool,
+    /// A part of the tasks are broadcasts: of those drawn alone, of flows, or of recurring ones
+    #[arg(long)]
+    broadcasts: bool,
 }
 
 /// Counts over all seeds.
@@ -83,8 +86,9 @@ fn main() -> ExitCode {
                 .flows
                 .map_or_else(String::new, |steps| format!(" --flows {steps}"));
             let recurring = if args.recurring { " --recurring" } else { "" };
+            let broadcasts = if args.broadcasts { " --broadcasts" } else { "" };
             println!(
-                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{recurring}{bug}"
+                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{recurring}{broadcasts}{bug}"
             );
             print!("{verdict}");
         }
@@ -112,6 +116,7 @@ fn one(seed: u64, args: &Args) -> Verdict {
         flows: args.flows,
         far: args.far,
         recurring: args.recurring,
+        broadcasts: args.broadcasts,
     };
     let mut first = run(seed, options);
     for _ in 1..args.reruns {

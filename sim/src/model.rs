@@ -4,6 +4,7 @@
 //! facts in the log, and holds them against each other.
 
 mod answers;
+mod broadcast;
 mod facts;
 mod flow;
 mod recurring;
@@ -31,6 +32,7 @@ pub fn judge(world: &mut World, verdict: &mut Verdict) {
     every_task_ends_as_its_endpoint_wants(plan, &facts, verdict);
     flow::steps_follow_their_needs(plan, history, &facts, verdict);
     nothing_accepted_is_lost(plan, history, &facts, verdict);
+    broadcast::end_in_all_their_shards(plan, history, &facts, verdict);
     recurring::keep_their_schedules(plan, history, &facts, verdict);
     answers::are_true(plan, history, verdict);
     the_archive_equals_the_outcomes(world, &facts, verdict);

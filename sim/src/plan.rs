@@ -7,11 +7,14 @@ use schemas::{Millis, Role, Shards, TaskId, TaskKey, TenantId, Topic};
 
 use crate::fates::Mood;
 use crate::planted::Bug;
+use crate::run::Options;
 
 pub use self::command::{Lane, Op, Sending, When};
 pub use self::fault::Fault;
 pub use self::recurring::Recurring;
 
+#[path = "plan/broadcast.rs"]
+mod broadcast;
 #[path = "plan/clock.rs"]
 pub mod clock;
 #[path = "plan/command.rs"]
@@ -78,13 +81,23 @@ pub struct TaskPlan {
     pub needs: Option<serde_json::Value>,
     /// What makes it recur, if it does.
     pub recurring: Option<Recurring>,
+    /// How many shards it has, if it is a broadcast.
+    pub broadcast: Option<u32>,
 }
 
 impl Plan {
     /// The plan of a seed; with `flows`, that of flows of so many steps, or 0 for what it draws; with
-    /// `recurring`, recurring tasks beside the others.
+    /// `recurring`, recurring tasks beside the others; with `broadcasts`, a part of all of them as
+    /// broadcasts.
     #[must_use]
-    pub fn new(seed: u64, bug: Option<Bug>, flows: Option<usize>, recurring: bool) -> Self {
+    pub fn new(seed: u64, options: &Options) -> Self {
+        let Options {
+            bug,
+            flows,
+            recurring,
+            broadcasts,
+            ..
+        } = *options;
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let rng = &mut rng;
         let count = *[1, 2, 2, 3, 4].choose(rng).unwrap_or(&2);
@@ -127,6 +140,9 @@ impl Plan {
                 &mut sendings,
                 disturbed,
             );
+        }
+        if broadcasts {
+            broadcast::add(seed, flows.is_none(), &mut tasks, &mut sendings);
         }
         let skew_ms = if calm {
             0
@@ -230,6 +246,7 @@ impl TaskPlan {
             astray: astray.filter(|shard| *shard != home),
             needs: None,
             recurring: None,
+            broadcast: None,
             key,
         }
     }

@@ -38,6 +38,8 @@ pub enum Bug {
     DriftingRate,
     /// Every overlap is allowed: doubled.
     OverlapIgnored,
+    /// Broadcasts are a shard short: doubled, for the others are told a wrong number.
+    ShortBroadcast,
     /// Misfires are fired whatever the policy says: doubled.
     MisfireIgnored,
 }

@@ -23,6 +23,8 @@ pub struct Options {
     pub far: bool,
     /// Recurring tasks beside the others; every fourth seed begins shortly before clocks change.
     pub recurring: bool,
+    /// A part of the tasks are broadcasts.
+    pub broadcasts: bool,
 }
 
 /// Runs one seed. Panics in the cores are part of the verdict.
@@ -37,7 +39,7 @@ pub fn run(seed: u64, options: Options) -> Verdict {
     let plan = if options.far {
         Plan::far(seed)
     } else {
-        Plan::new(seed, options.bug, options.flows, options.recurring)
+        Plan::new(seed, &options)
     };
     let plan = Arc::new(plan);
     let mut world = match World::new(plan, options.print) {

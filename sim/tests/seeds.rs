@@ -108,6 +108,7 @@ const RECURRING: Options = Options {
     flows: None,
     far: false,
     recurring: true,
+    broadcasts: false,
 };
 
 /// Fixed rates and delays, clocks near their changes, outages of an hour and of a day.
@@ -194,4 +195,37 @@ fn far_tasks_fire_on_the_millisecond() {
         assert_eq!(verdict.size.calls, 40, "seed {seed}");
         assert_eq!(verdict.size.latest_ms, 0, "seed {seed}");
     }
+}
+
+/// Broadcasts among tasks of all kinds; one of the first was never looked at, the second was over before its
+/// last command was heard.
+const BROADCASTS: [u64; 5] = [113, 1257, 1, 2, 3];
+
+#[test]
+fn broadcasts_end_in_all_their_shards() {
+    let options = Options {
+        broadcasts: true,
+        ..Options::default()
+    };
+    for seed in BROADCASTS {
+        let verdict = run(seed, options);
+        assert!(verdict.is_good(), "broadcasts, seed {seed}:\n{verdict}");
+    }
+    let flows = Options {
+        flows: Some(40),
+        ..options
+    };
+    for seed in 0..4 {
+        let verdict = run(seed, flows);
+        assert!(
+            verdict.is_good(),
+            "flows of broadcasts, seed {seed}:\n{verdict}"
+        );
+    }
+    let short = Options {
+        bug: Some(Bug::ShortBroadcast),
+        ..options
+    };
+    let found = (0..6).any(|seed| !run(seed, short).is_good());
+    assert!(found, "a shard too few goes unseen");
 }

@@ -143,7 +143,7 @@ static CLAIMS: [Claim; 19] = [
     },
     Claim {
         name: "time.4",
-        text: "overlap and flows are as their tables say; flows of 1,000 steps survive every crash",
+        text: "overlap, flows and broadcasts as their tables say; flows of 1,000 steps survive every crash",
         show: flows::tables_and_seeds,
     },
     Claim {

@@ -1,6 +1,6 @@
 //! The facts that the log shows to readers of committed records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use archive::Row;
@@ -24,8 +24,30 @@ pub(super) struct Facts {
     pub(super) taken_back: BTreeMap<TaskKey, u64>,
     /// What became of the occurrences of recurring tasks.
     pub(super) fates: BTreeMap<TaskKey, Vec<Fate>>,
+    /// What became of the shards of broadcasts.
+    pub(super) wholes: BTreeMap<Whole, Shards>,
     /// What must be in the archive.
     pub(super) rows: BTreeMap<(FireId, u32), Row>,
+}
+
+/// A firing that is a broadcast.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Whole {
+    pub(super) task: TaskKey,
+    pub(super) version: u64,
+    pub(super) occurrence: u64,
+    pub(super) manual: u64,
+}
+
+/// What became of its shards.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shards {
+    /// Those that ended, by a call, too late, or taken back.
+    pub(super) over: BTreeSet<u32>,
+    /// One ended by its call.
+    pub(super) called: bool,
+    /// Those that were not made never were.
+    pub(super) rest_given_up: bool,
 }
 
 /// How often what happened to a leg.
@@ -42,7 +64,6 @@ pub(super) struct Leg {
 /// What became of one occurrence of a recurring task, or of several that were left out.
 #[derive(Clone, Debug)]
 pub(super) struct Fate {
-    pub(super) fire_id: FireId,
     pub(super) first: u64,
     pub(super) last: u64,
     pub(super) from: Millis,
@@ -126,11 +147,69 @@ impl Facts {
         }
     }
 
+    /// What an outcome says of a shard.
+    fn take_share(&mut self, outcome: &OutcomeRecord) {
+        let (task, version, part, called) = match outcome {
+            OutcomeRecord::Ended(it) if !matches!(it.end, End::Again { .. }) => {
+                (it.task.clone(), it.version, it.part, true)
+            }
+            OutcomeRecord::Revoked(_, body)
+            | OutcomeRecord::Expired(_, body)
+            | OutcomeRecord::Recalled(_, body) => match Work::decode(body) {
+                Ok((work, _)) => (work.task, work.version, work.part, false),
+                Err(_) => return,
+            },
+            OutcomeRecord::Unplanted(it) => {
+                // It does not say which shard it was, but its name does.
+                return self.take_unplanted(it);
+            }
+            _ => return,
+        };
+        let Some((part, shard)) = part.and_then(|part| Some((part, part.shard()?))) else {
+            return;
+        };
+        let whole = Whole {
+            task,
+            version,
+            occurrence: part.occurrence,
+            manual: part.manual,
+        };
+        let shards = self.wholes.entry(whole).or_default();
+        shards.over.insert(shard);
+        shards.called |= called;
+    }
+
+    fn take_unplanted(&mut self, it: &schemas::outcome::Unplanted) {
+        // Broadcasts of plans have few shards, and are run by hand a few times.
+        for manual in 0..8 {
+            let part = FiringPart {
+                manual,
+                ..FiringPart::occurrence(it.occurrence)
+            };
+            let whole = Whole {
+                task: it.task.clone(),
+                version: it.version,
+                occurrence: it.occurrence,
+                manual,
+            };
+            let named = |part: FiringPart| FireId::new(&it.task, part.named(it.version));
+            if named(part) == it.fire_id {
+                self.wholes.entry(whole).or_default().rest_given_up = true;
+                return;
+            }
+            if let Some(shard) = (0..16).find(|n| named(part.of_shard(*n)) == it.fire_id) {
+                self.wholes.entry(whole).or_default().over.insert(shard);
+                return;
+            }
+        }
+    }
+
     fn take_outcome(&mut self, record: &Record, at: u64) {
         let Some(value) = &record.value else { return };
         let Ok(outcome) = OutcomeRecord::decode(value) else {
             return;
         };
+        self.take_share(&outcome);
         if let Some((task, fate)) = fate_of(&outcome, at) {
             self.fates.entry(task).or_default().push(fate);
         }
@@ -195,10 +274,9 @@ impl Facts {
 
 /// What an outcome says of occurrences; of a task that fires once it says the same of its only one.
 fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
-    let of_work = |body, fire_id, taken| {
+    let of_work = |body, taken| {
         let (work, _) = Work::decode(body).ok()?;
         let fate = Fate {
-            fire_id,
             first: work.occurrence,
             last: work.occurrence,
             from: work.due,
@@ -213,7 +291,6 @@ fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
     match outcome {
         OutcomeRecord::Ended(it) if !matches!(it.end, End::Again { .. }) => {
             let fate = Fate {
-                fire_id: it.fire_id,
                 first: it.occurrence,
                 last: it.occurrence,
                 from: it.phases.due,
@@ -226,20 +303,25 @@ fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
             Some((it.task.clone(), fate))
         }
         OutcomeRecord::Recalled(it, body) if it.decision == Decision::Cancelled => {
-            of_work(body, it.fire_id, true)
+            of_work(body, true)
         }
-        OutcomeRecord::Revoked(it, body) => of_work(body, it.fire_id, true),
-        OutcomeRecord::Expired(it, body) => of_work(body, it.fire_id, false),
+        OutcomeRecord::Revoked(_, body) => of_work(body, true),
+        OutcomeRecord::Expired(_, body) => of_work(body, false),
         OutcomeRecord::Unplanted(it) => {
             // Only its name tells a manual run from the occurrence that would have been next.
-            let scheduled = FiringPart::occurrence(it.occurrence).named(it.version);
+            // So it does of the shards of a broadcast; plans have few.
+            let own = FiringPart::occurrence(it.occurrence);
+            let named = |part: FiringPart| FireId::new(&it.task, part.named(it.version));
+            let shards = (0..16).map(|shard| own.of_shard(shard));
+            let scheduled = std::iter::once(own)
+                .chain(shards)
+                .any(|part| named(part) == it.fire_id);
             let fate = Fate {
-                fire_id: it.fire_id,
                 first: it.occurrence,
                 last: it.occurrence,
                 from: it.due,
                 to: it.due,
-                manual: it.fire_id != FireId::new(&it.task, scheduled),
+                manual: !scheduled,
                 taken: it.end != UnplantedEnd::Expired,
                 left_out: None,
                 at,
@@ -248,7 +330,6 @@ fn fate_of(outcome: &OutcomeRecord, at: u64) -> Option<(TaskKey, Fate)> {
         }
         OutcomeRecord::Missed(it) => {
             let fate = Fate {
-                fire_id: it.fire_id,
                 first: it.first,
                 last: it.last,
                 from: it.from,

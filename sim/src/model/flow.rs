@@ -3,7 +3,7 @@
 use schemas::flow::{Join, On};
 use schemas::{AnswerBody, Command, Needs, Registration, TaskKey};
 
-use super::facts::{Facts, Final};
+use super::facts::{Fact, Facts, Final};
 use crate::history::History;
 use crate::plan::{Op, Plan, TaskPlan};
 use crate::verdict::Verdict;
@@ -51,7 +51,7 @@ pub(super) fn steps_follow_their_needs(
         let mut ends = Vec::with_capacity(needs.of.len());
         for need in &needs.of {
             let step = key.sibling(&need.step);
-            match step.and_then(|step| ended(facts, &step)) {
+            match step.and_then(|step| ended(plan, facts, &step)) {
                 Some(end) => ends.push(end),
                 None => verdict
                     .lost
@@ -61,7 +61,7 @@ pub(super) fn steps_follow_their_needs(
         if ends.len() < needs.of.len() || !sent {
             continue;
         }
-        let own = ended(facts, key);
+        let own = ended(plan, facts, key);
         let skipped = own.as_ref().is_some_and(|own| own.how == How::Skipped);
         let calls = history.calls.iter().filter(|call| call.task == *key);
         match came(&needs, &ends) {
@@ -116,7 +116,11 @@ fn needs_of(task: &TaskPlan) -> Option<Needs> {
     }
 }
 
-fn ended(facts: &Facts, step: &TaskKey) -> Option<Ended> {
+fn ended(plan: &Plan, facts: &Facts, step: &TaskKey) -> Option<Ended> {
+    let task = plan.tasks.iter().find(|task| task.key == *step);
+    if let Some(shards) = task.and_then(|task| task.broadcast) {
+        return joined(facts, step, shards);
+    }
     let mut skipped = None;
     for fact in facts.of_task(step) {
         let how = match &fact.end {
@@ -140,6 +144,40 @@ fn ended(facts: &Facts, step: &TaskKey) -> Option<Ended> {
         answer: None,
     });
     skipped.or(taken_back)
+}
+
+/// How a broadcast ended: with the last of its shards, and as the worst of them.
+fn joined(facts: &Facts, step: &TaskKey, shards: u32) -> Option<Ended> {
+    // One that was skipped may be registered anew, and skipped again.
+    let of_shares = |it: &&Fact| it.end != Final::Skipped;
+    let all: Vec<_> = facts.of_task(step).filter(of_shares).collect();
+    let skipped = facts.of_task(step).map(|fact| fact.at).min();
+    let taken_back = facts.taken_back.get(step).copied();
+    let last = all.iter().map(|fact| fact.at).chain(taken_back).max();
+    let any = |is: fn(&Final) -> bool| all.iter().any(|fact| is(&fact.end));
+    let completed = all
+        .iter()
+        .filter(|fact| fact.end == Final::Ended(End::Success));
+    let completed = u32::try_from(completed.count()).unwrap_or(0);
+    let how = if any(|end| {
+        matches!(
+            end,
+            Final::Ended(End::Dead { .. } | End::Expired) | Final::Expired
+        )
+    }) {
+        How::Failed
+    } else if completed == shards {
+        How::Completed
+    } else if all.is_empty() && skipped.is_some() {
+        How::Skipped
+    } else {
+        How::Cancelled
+    };
+    Some(Ended {
+        how,
+        at: if how == How::Skipped { skipped } else { last }?,
+        answer: None,
+    })
 }
 
 fn came(needs: &Needs, ends: &[Ended]) -> Came {

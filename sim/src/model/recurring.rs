@@ -5,8 +5,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use schemas::outcome::MissedWhy;
-use schemas::{FireId, Millis, TaskKey};
+use schemas::{Millis, TaskKey};
 
+use super::broadcast;
 use super::facts::{Facts, Fate};
 use crate::history::History;
 use crate::plan::recurring::{Beat, KEPT, Recurring, WINDOW_MS};
@@ -28,6 +29,13 @@ pub(super) fn keep_their_schedules(
             continue;
         };
         let fates = facts.fates.get(&task.key).map_or(&[][..], Vec::as_slice);
+        let joined;
+        let fates = if task.broadcast.is_some() {
+            joined = broadcast::joined(fates);
+            &joined[..]
+        } else {
+            fates
+        };
         let seen = Seen {
             key: &task.key,
             recurring,
@@ -158,9 +166,11 @@ impl Seen<'_> {
         if !follows && !serial {
             return;
         }
-        let mut began: BTreeMap<FireId, u64> = BTreeMap::new();
+        let mut began: BTreeMap<u64, u64> = BTreeMap::new();
         for call in history.calls.iter().filter(|call| call.task == *self.key) {
-            began.entry(call.fire_id).or_insert(call.at);
+            if let Some(part) = call.part.filter(|part| part.manual == 0) {
+                began.entry(part.occurrence).or_insert(call.at);
+            }
         }
         let mut fates: Vec<_> = self
             .fates
@@ -170,7 +180,7 @@ impl Seen<'_> {
         fates.sort_by_key(|fate| fate.first);
         for pair in fates.windows(2) {
             let (before, after) = (pair[0], pair[1]);
-            if began.get(&after.fire_id).is_some_and(|at| *at < before.at) {
+            if began.get(&after.first).is_some_and(|at| *at < before.at) {
                 let what = format!("{}: {after:?} began before the end of {before:?}", self.key);
                 verdict.doubled.push(what);
             }

@@ -108,6 +108,10 @@ impl Op {
                 if let Some(recurring) = told(task, bug) {
                     recurring.put(&mut command, u64::from(bug == Some(Bug::DriftingRate)));
                 }
+                if let Some(n) = task.broadcast {
+                    let short = bug == Some(Bug::ShortBroadcast) && n > 2;
+                    command["broadcast"] = json!(n - u32::from(short));
+                }
                 if let Some(ms) = task.expires_after_ms {
                     command["expires_after"] = json!(format!("{ms}ms"));
                 }

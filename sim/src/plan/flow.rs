@@ -58,6 +58,7 @@ fn step(
         astray: astray.filter(|shard| *shard != home),
         needs,
         recurring: None,
+        broadcast: None,
         key,
     }
 }

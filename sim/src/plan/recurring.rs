@@ -109,7 +109,7 @@ pub(super) fn add(
     sendings: &mut Vec<(u64, Sending)>,
     faults: Option<&mut Vec<(u64, Fault)>>,
 ) {
-    let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x5e71_e5);
+    let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0x005e_71e5);
     if !rng.random_bool(0.5) && zone.is_none() {
         return;
     }

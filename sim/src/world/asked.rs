@@ -170,6 +170,7 @@ impl World {
             fire_id: fire.fire_id,
             leg: fire.leg,
             part: work.part,
+            shards: work.shards,
             attempt: work.attempt,
             registered_at: work.registered_at,
             payload: order.payload.clone(),

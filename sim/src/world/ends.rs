@@ -21,7 +21,8 @@ impl World {
     /// Whether everything planned has happened and everything is drained, or never will be.
     pub(super) fn is_over(&mut self) -> bool {
         let now = self.clock.elapsed();
-        if now < self.plan.over_at() || now < self.looked_at + LOOK_MS {
+        // What was sent last is not read, and not even to be seen, at once.
+        if now < self.plan.over_at() + LOOK_MS || now < self.looked_at + LOOK_MS {
             return false;
         }
         // An answer waits for it.

@@ -1,4 +1,4 @@
-//! Overlap and flows: tables of the planner, and flows in the simulator.
+//! Overlap, flows and broadcasts: tables of the planner, and flows and broadcasts in the simulator.
 
 use super::report::{Aim, Report};
 use super::{ShowArgs, simulator};
@@ -8,16 +8,41 @@ use anyhow::Result;
 /// time.4: the tables, and flows of 1,000 steps under random crashes.
 pub(super) fn tables_and_seeds(args: &ShowArgs, report: &mut Report) -> Result<()> {
     for (name, filter) in [
-        ("flows", &["--test", "flows", "--test", "flows_large"][..]),
+        (
+            "flows",
+            &[
+                "--test",
+                "flows",
+                "--test",
+                "flows_answers",
+                "--test",
+                "flows_large",
+            ][..],
+        ),
+        ("broadcasts", &["--test", "broadcast"]),
         ("overlap", &["--tests"]),
     ] {
         tables(name, filter, report)?;
     }
-    let (large, any) = if args.debug { (2, 20) } else { (100, 1_000) };
-    for (name, steps, seeds) in [("1,000 steps", "1000", large), ("any shape", "0", any)] {
-        let flags = ["--seeds", &seeds.to_string(), "--flows", steps];
+    let (large, any, broadcasts) = if args.debug {
+        (2, 20, 20)
+    } else {
+        (100, 1_000, 500)
+    };
+    for (name, of, seeds) in [
+        ("flows of 1,000 steps", &["--flows", "1000"][..], large),
+        ("flows of any shape", &["--flows", "0"], any),
+        ("broadcasts", &["--broadcasts"], broadcasts),
+        (
+            "flows of broadcasts",
+            &["--flows", "0", "--broadcasts"],
+            broadcasts / 5,
+        ),
+    ] {
+        let count = seeds.to_string();
+        let flags = [&["--seeds", count.as_str()][..], of].concat();
         let verdict = simulator::simulate(args, &flags)?;
-        let figure = |what: &str| format!("flows of {name}: {what}");
+        let figure = |what: &str| format!("{name}: {what}");
         report.figure(
             figure("seeds"),
             verdict.seeds as f64,
@@ -38,8 +63,13 @@ pub(super) fn tables_and_seeds(args: &ShowArgs, report: &mut Report) -> Result<(
             report.figure(figure(what), count as f64, "", Aim::Is(0.0));
         }
     }
-    for bug in ["false-branch", "early-step", "lost-follow"] {
-        let flags = ["--seeds", "20", "--flows", "150", "--planted-bug", bug];
+    for (bug, of) in [
+        ("false-branch", &["--flows", "150"][..]),
+        ("early-step", &["--flows", "150"]),
+        ("lost-follow", &["--flows", "150"]),
+        ("short-broadcast", &["--broadcasts"]),
+    ] {
+        let flags = [&["--seeds", "20", "--planted-bug", bug][..], of].concat();
         let found = simulator::simulate(args, &flags)?.failed;
         report.figure(
             format!("of 20 seeds, {bug} is found in"),
@@ -56,7 +86,7 @@ fn tables(name: &str, which: &[&str], report: &mut Report) -> Result<()> {
     let mut cargo = repo::cargo();
     cargo.args(["test", "-p", "planner"]).args(which);
     cargo.args(["--", "--nocapture"]);
-    if name != "flows" {
+    if name == "overlap" {
         cargo.arg(name);
     }
     let mut tally = test::Tally::default();
