@@ -92,6 +92,7 @@ impl State {
 
 impl Row {
     /// Whether it is to be kept as an attempt beside its firing, whose row the next leg takes.
+    #[cfg(feature = "shell")]
     #[must_use]
     pub(crate) fn is_followed(&self) -> bool {
         self.began_at.is_some() && self.state == State::Failed

@@ -4,7 +4,7 @@
 use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input};
 use bytes::Bytes;
 use pipeline::{Factory, Now, Opening, Position, Record, Stage};
-use schemas::outcome::{Drained, End, Ended, Phases, Taken, Unplanted, UnplantedEnd};
+use schemas::outcome::{Drained, End, Ended, Phases, Taken};
 use schemas::{
     Call, FireId, Instance, Millis, OutcomeRecord, RetryPlan, RetryPolicy, Shard, Shards, TaskId,
     TaskKey, TenantId, Topic, Work,
@@ -382,23 +382,4 @@ fn large_records_end_the_appetite_before_many_do() {
     let (batch, _) = write(&mut core).unwrap();
     core.handle_input(Input::Written { batch }, at(1));
     assert_eq!(core.appetite(Topic::Outcomes), 8);
-}
-
-#[test]
-fn what_was_overdue_when_it_came_counts_for_the_day_it_came() {
-    let cases = [(5, 90_000_000, 1), (90_000_000, 5, 1), (5, 6, 0)];
-    for (due, registered_at, day) in cases {
-        let row = archive::Row::of(OutcomeRecord::Unplanted(Unplanted {
-            task: task(1),
-            version: 1,
-            occurrence: 1,
-            fire_id: FireId([1; 16]),
-            due: Millis(due),
-            registered_at: Millis(registered_at),
-            end: UnplantedEnd::Cancelled,
-            reason: None,
-            at: Millis(7),
-        }));
-        assert_eq!(row.unwrap().unwrap().day(), day, "{due} {registered_at}");
-    }
 }

@@ -41,7 +41,7 @@ pub(crate) enum Errand {
 #[derive(Clone)]
 pub(crate) enum Way {
     Kafka(Intake),
-    Http(Door),
+    Http(Box<Door>),
 }
 
 /// What is known of registrations under way, and what they cost.

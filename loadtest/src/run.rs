@@ -156,7 +156,7 @@ async fn connect(settings: &Settings, shared: &Arc<Shared>) -> Result<(Option<Do
         door.ensure_ready().await?;
     }
     let way = match (settings.via, &door) {
-        (Via::Http, Some(door)) => Way::Http(door.clone()),
+        (Via::Http, Some(door)) => Way::Http(Box::new(door.clone())),
         _ => Way::Kafka(Intake::new(settings, shared)?),
     };
     Ok((door, way))

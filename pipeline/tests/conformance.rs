@@ -2,6 +2,7 @@
 //!
 //! Kafka needs `TIDEWHEEL_TEST_KAFKA=host:port`; without it its cases are skipped with a message, and
 //! fail in CI. Every case gets a log of its own: a fresh broker, a fresh directory, a fresh prefix.
+#![expect(clippy::unwrap_used, reason = "a test, its labs too")]
 
 #[path = "conformance/labs.rs"]
 mod labs;

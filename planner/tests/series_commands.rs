@@ -113,6 +113,7 @@ fn a_pause_takes_back_and_a_resume_goes_on_from_there() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 fn an_update_changes_what_is_to_come() {
     check(
         "another rate: history and numbers go on",

@@ -142,17 +142,7 @@ fn property(name: &str) -> Value {
         "timeout" => limited("1ms to 10m; a call that takes longer has failed.", "5s"),
         "retry" => retry(),
         "priority" => json!({"enum": words(&PRIORITIES), "default": "normal"}),
-        "tags" => json!({
-            "type": "array",
-            "maxItems": MOST_TAGS,
-            "uniqueItems": true,
-            "items": {
-                "type": "string",
-                "minLength": 1,
-                "maxLength": LONGEST_TAG,
-                "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
-            },
-        }),
+        "tags" => tags(),
         "expires_after" => json!({
             "description": "No call begins later than this behind the due time.",
             "$ref": "#/$defs/duration",
@@ -173,6 +163,20 @@ fn property(name: &str) -> Value {
         // Reserved by name: not available in this release.
         _ => Value::Bool(false),
     }
+}
+
+fn tags() -> Value {
+    json!({
+        "type": "array",
+        "maxItems": MOST_TAGS,
+        "uniqueItems": true,
+        "items": {
+            "type": "string",
+            "minLength": 1,
+            "maxLength": LONGEST_TAG,
+            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
+        },
+    })
 }
 
 fn broadcast() -> Value {

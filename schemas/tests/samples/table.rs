@@ -22,7 +22,7 @@ use super::{
 const CALENDAR: &[u8] = br#"{"excluded": [{"weekdays": ["SAT"]}]}"#;
 
 pub(crate) fn calendar() -> CalendarKey {
-    CalendarKey::parse(b"shop/bank-holidays").unwrap()
+    CalendarKey::parse(b"shop/bank-holidays").expect("tenant and name")
 }
 
 fn row() -> TaskRow {
@@ -188,6 +188,7 @@ pub(crate) fn table() -> Vec<Sample> {
     [tasks(), ring_and_marks()].into_iter().flatten().collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of samples")]
 fn tasks() -> Vec<Sample> {
     let row_read: Read = |bytes| TaskRow::decode(bytes).map(|it| format!("{it:?}"));
     let definition_read: Read = |bytes| decode_definition(bytes).map(|it| format!("{it:?}"));
@@ -272,6 +273,7 @@ fn tasks() -> Vec<Sample> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of samples")]
 fn ring_and_marks() -> Vec<Sample> {
     let ring_read: Read = |bytes| RingRow::decode(bytes).map(|it| format!("{it:?}"));
     let mark_read: Read = |bytes| Mark::decode(bytes).map(|it| format!("{it:?}"));

@@ -1,11 +1,13 @@
 //! A callback endpoint that tells of every call.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
+use pipeline::Clock;
+use pipeline::clock::SystemClock;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -93,6 +95,5 @@ fn told(State(tell): Tell, headers: &HeaderMap, body: String) -> u32 {
 }
 
 pub(crate) fn now_ms() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    i64::try_from(now.expect("a clock").as_millis()).expect("this era")
+    SystemClock.now().wall.0
 }

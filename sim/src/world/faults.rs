@@ -59,30 +59,26 @@ impl World {
                     self.schedule(until, Happening::Wake);
                 }
             }
-            Fault::Gone { role, down_ms } => {
-                for worker in 0..self.workers.len() {
-                    let being = &self.workers[worker];
-                    if being.alive && !being.replaced && being.actor.role() == role {
-                        let more = self.rng.random_range(0..500);
-                        self.kill(worker, down_ms + more, None);
-                    }
-                }
-            }
-            Fault::AllGone { down_ms } => {
-                for worker in 0..self.workers.len() {
-                    let being = &self.workers[worker];
-                    if being.alive && !being.replaced {
-                        let more = self.rng.random_range(0..500);
-                        self.kill(worker, down_ms + more, None);
-                    }
-                }
-            }
+            Fault::Gone { role, down_ms } => self.kill_all(Some(role), down_ms),
+            Fault::AllGone { down_ms } => self.kill_all(None, down_ms),
             Fault::ArchiveAway { for_ms } => {
                 self.table.away_until = self.clock.elapsed() + for_ms;
             }
             Fault::Compact => {
                 let tombstones = self.rng.random_bool(0.5);
                 self.broker.compact(schemas::Topic::Index, tombstones);
+            }
+        }
+    }
+
+    /// Everyone at work in `role`, or in any, dies.
+    fn kill_all(&mut self, role: Option<Role>, down_ms: u64) {
+        for worker in 0..self.workers.len() {
+            let being = &self.workers[worker];
+            let is_meant = role.is_none_or(|role| being.actor.role() == role);
+            if being.alive && !being.replaced && is_meant {
+                let more = self.rng.random_range(0..500);
+                self.kill(worker, down_ms + more, None);
             }
         }
     }

@@ -124,9 +124,7 @@ fn on_time_again(seen: &Seen, at: i64) -> (f64, f64) {
     };
     let since = |ms: i64| (ms - kill) as f64 / 1e3;
     let first = behind().find(|step| step.at_ms > late.at_ms && step.on_time > 0);
-    let last = behind()
-        .filter(|step| step.on_time < step.fired)
-        .next_back();
+    let last = behind().rfind(|step| step.on_time < step.fired);
     (
         first.map_or(f64::NAN, |step| since(step.at_ms)),
         last.map_or(0.0, |step| since(step.at_ms)),
