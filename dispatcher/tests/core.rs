@@ -136,6 +136,20 @@ fn a_reply_is_a_success_or_asks_for_another_attempt() {
 }
 
 #[test]
+fn a_retry_may_come_later_than_the_first_leg_might() {
+    let mut world = World::proved(config());
+    let fire = world::Wish {
+        leg_expires_at: Some(5_300),
+        ..wish(1, 5_100)
+    };
+    world.fire(NORMAL, &fire);
+    world.at(5_200);
+    world.answer(1, status(500));
+    world.turn();
+    assert_eq!(world.ends(1), ["Retry 2 at 6200"]);
+}
+
+#[test]
 fn a_leg_without_another_attempt_is_dead_and_leaves_a_letter() {
     let refused = Reply::Refused {
         reason: "no such place".to_owned(),

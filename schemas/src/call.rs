@@ -143,7 +143,7 @@ pub struct Work {
     pub timeout_ms: u64,
     /// When it fails.
     pub retry: RetryPolicy,
-    /// No call begins later than this.
+    /// No call of any leg begins later than this; the leg itself may have less time.
     pub expires_at: Option<Millis>,
 }
 

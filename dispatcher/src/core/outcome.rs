@@ -9,7 +9,7 @@ use schemas::outcome::{Again, Answer, Decision, End, Ended, Phases, Recalled, ke
 use schemas::{AnswerBody, DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
 
 use super::attempt::Attempt;
-use super::{hold, retry};
+use super::retry;
 use crate::event::Reply;
 use crate::metrics;
 
@@ -81,7 +81,8 @@ fn failed(
         };
     };
     let at = now.plus(wait).min(Millis::LATEST_DUE);
-    if hold::is_expired(&attempt.fire, at) {
+    // What the task says, not what this leg was given: an occurrence's first may have less.
+    if attempt.work.expires_at.is_some_and(|expires| at > expires) {
         return End::Dead {
             reason: format!("expired before the next attempt; attempt {number}: {what}"),
         };

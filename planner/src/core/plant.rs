@@ -286,7 +286,7 @@ impl<S: Store> PlannerCore<S> {
         if expires_at.is_some_and(|at| at < self.now.max(firing.leg_due)) {
             return Planting::Expired;
         }
-        let body = work(task, definition, expires_at, self.now).encode(&definition.payload.bytes);
+        let body = work(task, definition, self.now).encode(&definition.payload.bytes);
         let bytes = u64::try_from(body.len()).unwrap_or(u64::MAX) + PLACEMENT_BYTES;
         let (instance, late) = match self.ring.choose(firing.leg_due, bytes, self.now) {
             Room::In { instance, late } => (instance, late),
@@ -339,7 +339,7 @@ impl<S: Store> PlannerCore<S> {
 /// out is too late with the threshold.
 pub(super) fn expiry_of(task: &Task, definition: &Definition) -> Option<Millis> {
     let firing = &task.row.firing;
-    let expires = definition.expires_after_ms.map(|ms| firing.due.plus(ms));
+    let expires = told_expiry(task, definition);
     let strict = definition.misfire.policy == MisfirePolicy::Skip
         && definition.overlap == Overlap::Allow
         && firing.attempt == 1
@@ -348,8 +348,14 @@ pub(super) fn expiry_of(task: &Task, definition: &Definition) -> Option<Millis> 
     expires.into_iter().chain(misfires).min()
 }
 
+/// When it is too late for any leg of the firing.
+fn told_expiry(task: &Task, definition: &Definition) -> Option<Millis> {
+    let expires = definition.expires_after_ms;
+    expires.map(|ms| task.row.firing.due.plus(ms))
+}
+
 /// What the firing carries to the dispatcher.
-fn work(task: &Task, definition: &Definition, expires_at: Option<Millis>, now: Millis) -> Work {
+fn work(task: &Task, definition: &Definition, now: Millis) -> Work {
     let firing = &task.row.firing;
     Work {
         task: task.key.clone(),
@@ -365,6 +371,6 @@ fn work(task: &Task, definition: &Definition, expires_at: Option<Millis>, now: M
         content_type: definition.payload.content_type.clone(),
         timeout_ms: definition.timeout_ms,
         retry: definition.retry.clone(),
-        expires_at,
+        expires_at: told_expiry(task, definition),
     }
 }
