@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use schemas::registration::Complaint;
 use schemas::{CommandAnswer, RequestId, TaskKey};
 use serde::Serialize;
 use serde::de::{DeserializeSeed, Deserializer, SeqAccess, Visitor};
@@ -19,7 +20,7 @@ use crate::answer::{self, Told};
 use crate::door::{Door, Ready};
 use crate::problem::Problem;
 use crate::query::Manner;
-use crate::tasks;
+use crate::tasks::{self, Admitted};
 
 /// One entry of a 207: what would have been answered to the item alone.
 #[derive(Serialize)]
@@ -56,7 +57,10 @@ pub(crate) async fn register(
         .iter()
         .map(|raw| {
             let bytes = raw.get().as_bytes();
-            let task = tasks::admit(caller, bytes, Vec::new())?;
+            let Admitted::One(task) = tasks::admit(caller, bytes, Vec::new())? else {
+                let problem = "a command on many tasks is posted by itself, not in an array";
+                return Err(Problem::invalid(vec![Complaint::new("", problem)]));
+            };
             let ready = Ready::command(&task, body.slice_ref(bytes), manner.lane);
             Ok(Item {
                 task,

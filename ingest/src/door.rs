@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use pipeline::{LogError, Outgoing, Producer, TopicPartition};
 use schemas::answer::REQUEST_HEADER;
-use schemas::{CalendarKey, CommandAnswer, RequestId, Shard, Shards, TaskKey, Topic};
+use schemas::{CalendarKey, CommandAnswer, RequestId, Shard, Shards, TaskKey, TenantId, Topic};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::access::Access;
@@ -60,6 +60,15 @@ impl Ready {
     pub(crate) fn command(task: &TaskKey, value: Bytes, lane: Lane) -> Self {
         Self {
             key: task.routing_key(),
+            value: Some(value),
+            lane,
+        }
+    }
+
+    /// A command on many tasks of a tenant, in any shard: the planner there tells the others.
+    pub(crate) fn sweep(tenant: &TenantId, value: Bytes, lane: Lane) -> Self {
+        Self {
+            key: tenant.as_str().to_owned(),
             value: Some(value),
             lane,
         }

@@ -38,6 +38,7 @@ mod problem;
 mod query;
 mod routes;
 mod serve;
+mod sweeps;
 mod tasks;
 
 pub use access::same_secret;

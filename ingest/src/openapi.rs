@@ -11,6 +11,8 @@ use crate::explain;
 use crate::list;
 use crate::path;
 
+mod sweeps;
+
 /// As served.
 pub(crate) const TEXT: &str = include_str!("../openapi.json");
 
@@ -61,6 +63,7 @@ fn paths() -> Value {
         let at = format!("/v1/tasks/{{tenant}}/{{id}}:{name}");
         paths.insert(at, json!({"parameters": task(), "post": act}));
     }
+    paths.extend(sweeps::paths());
     let fire = json!({"name": "fire_id", "in": "path", "required": true,
         "schema": {"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"}});
     let report = json!({
@@ -296,6 +299,7 @@ fn schemas() -> Value {
     let maybe = |kind: &str| json!({"type": [kind, "null"]});
     json!({
         "Registration": json_schema::registration(),
+        "Sweep": sweeps::schema(),
         "State": {"enum": TaskState::WORDS.map(|(word, _)| word)},
         "Told": {"type": "object", "required": ["tenant", "id", "status"], "properties": {
             "tenant": text, "id": text,

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::time::Duration;
 
-use schemas::answer::{ListPage, ListQuery};
+use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, TaskKey, TaskView};
 
@@ -50,4 +50,11 @@ pub trait Owners: Send + Sync {
         shard: Shard,
         query: CalendarQuery,
     ) -> Asked<'_, Result<CalendarPage, Unavailable>>;
+
+    /// How a command on many tasks stands in one shard; `None` where the planner knows of none.
+    fn sweep(
+        &self,
+        shard: Shard,
+        id: RequestId,
+    ) -> Asked<'_, Result<Option<SweepView>, Unavailable>>;
 }

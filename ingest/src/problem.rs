@@ -122,6 +122,19 @@ impl Problem {
         )
     }
 
+    pub(crate) fn no_such_sweep(id: &str) -> Self {
+        let detail = format!(
+            "no command on many tasks `{id}` is known: one is a moment after it was accepted, until \
+             an hour after its end"
+        );
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "unknown-sweep",
+            "no such command on many tasks",
+            detail,
+        )
+    }
+
     pub(crate) fn no_such_route(path: &str) -> Self {
         let detail = format!("nothing is served at `{path}`; see /openapi.json");
         Self::new(

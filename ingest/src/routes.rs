@@ -16,6 +16,7 @@ use crate::list;
 use crate::metrics;
 use crate::openapi;
 use crate::problem::Problem;
+use crate::sweeps;
 use crate::tasks;
 
 type Shared = State<Arc<Door>>;
@@ -28,6 +29,10 @@ pub fn router(door: Arc<Door>) -> Router {
             "/v1/tasks/{tenant}/{*id}",
             get(get_task).put(put).delete(delete).post(act),
         )
+        .route("/v1/tasks:pause", post(sweep))
+        .route("/v1/tasks:resume", post(sweep))
+        .route("/v1/tasks:cancel", post(sweep))
+        .route("/v1/sweeps/{sweep}", get(get_sweep))
         .route("/v1/fires/{fire}", post(report))
         .route("/v1/calendars", get(list_calendars))
         .route(
@@ -63,6 +68,14 @@ async fn delete(State(door): Shared, request: Request) -> Response {
 
 async fn act(State(door): Shared, request: Request) -> Response {
     answer(&door, "act", request, tasks::act).await
+}
+
+async fn sweep(State(door): Shared, request: Request) -> Response {
+    answer(&door, "sweep", request, sweeps::begin).await
+}
+
+async fn get_sweep(State(door): Shared, request: Request) -> Response {
+    answer(&door, "get_sweep", request, sweeps::get).await
 }
 
 async fn report(State(door): Shared, request: Request) -> Response {

@@ -6,8 +6,8 @@ use axum::extract::Request;
 use axum::http::{Uri, request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use schemas::registration::{Complaint, LARGEST, Op};
-use schemas::{Command, Registration, TaskKey};
+use schemas::registration::{Complaint, Inbound, LARGEST, Op, Sweep};
+use schemas::{Command, TaskKey};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -19,6 +19,7 @@ use crate::door::{Door, Ready};
 use crate::path;
 use crate::problem::Problem;
 use crate::query::{Manner, Pairs};
+use crate::sweeps;
 
 /// `POST /v1/tasks`: one object with any `op`, or an array of them.
 pub(crate) async fn register(door: &Door, request: Request) -> Result<Response, Problem> {
@@ -32,7 +33,12 @@ pub(crate) async fn register(door: &Door, request: Request) -> Result<Response, 
         }
         return Err(Problem::invalid(complaints));
     }
-    let task = admit(caller, &held.bytes, complaints)?;
+    let task = match admit(caller, &held.bytes, complaints)? {
+        Admitted::One(task) => task,
+        Admitted::Many(sweep) => {
+            return sweeps::submit(door, &head.uri, sweep, held.bytes.clone()).await;
+        }
+    };
     let ready = Ready::command(&task, held.bytes.clone(), manner.lane);
     decide(door, &task, ready, manner.wait).await
 }
@@ -98,12 +104,19 @@ pub(crate) async fn report(door: &Door, request: Request) -> Result<Response, Pr
 const REPORTS_LATER: &str =
     "reports are not available in this release; a 2xx answer completes a call";
 
+/// What an object that was let in is about.
+#[derive(Clone, Debug)]
+pub(crate) enum Admitted {
+    One(TaskKey),
+    Many(Sweep),
+}
+
 /// Judges one whole object: every complaint at once, the query's included.
 pub(crate) fn admit(
     caller: Caller<'_>,
     bytes: &[u8],
     mut complaints: Vec<Complaint>,
-) -> Result<TaskKey, Problem> {
+) -> Result<Admitted, Problem> {
     if bytes.is_empty() {
         return Err(Problem::malformed("the body is empty; send a JSON object"));
     }
@@ -112,22 +125,26 @@ pub(crate) fn admit(
             "a registration has at most {LARGEST} bytes"
         )));
     }
-    let registration = match Registration::parse(bytes) {
-        Ok(registration) => registration,
+    let inbound = match Inbound::parse(bytes) {
+        Ok(inbound) => inbound,
         Err(refusal) if refusal.malformed => return Err(refusal.into()),
         Err(refusal) => {
             complaints.extend(refusal.complaints);
             return Err(Problem::invalid(complaints));
         }
     };
-    caller.check(&registration.task.tenant)?;
-    if matches!(registration.command, Command::Report(_)) {
+    let (tenant, reports) = match &inbound {
+        Inbound::One(it) => (&it.task.tenant, matches!(it.command, Command::Report(_))),
+        Inbound::Many(sweep) => (&sweep.tenant, false),
+    };
+    caller.check(tenant)?;
+    if reports {
         complaints.push(Complaint::new("op", REPORTS_LATER));
     }
-    if complaints.is_empty() {
-        Ok(registration.task)
-    } else {
-        Err(Problem::invalid(complaints))
+    match inbound {
+        _ if !complaints.is_empty() => Err(Problem::invalid(complaints)),
+        Inbound::One(registration) => Ok(Admitted::One(registration.task)),
+        Inbound::Many(sweep) => Ok(Admitted::Many(sweep)),
     }
 }
 
@@ -153,7 +170,7 @@ async fn command(
 ) -> Result<Response, Problem> {
     caller.check(&task.tenant)?;
     let (manner, mut complaints) = Manner::read(uri, door.config.max_wait)?;
-    let value = complete(op, &task, &held.bytes, &mut complaints)?;
+    let value = complete(op, Some(&task), &held.bytes, &mut complaints)?;
     admit(caller, &value, complaints)?;
     let ready = Ready::command(&task, value, manner.lane);
     decide(door, &task, ready, manner.wait).await
@@ -172,9 +189,9 @@ struct Named<'a> {
 
 /// Puts what the path says in front of the body's fields, the body's own bytes unchanged. A body may
 /// say the same again, but nothing else.
-fn complete(
+pub(crate) fn complete(
     op: Op,
-    task: &TaskKey,
+    task: Option<&TaskKey>,
     body: &[u8],
     complaints: &mut Vec<Complaint>,
 ) -> Result<Bytes, Problem> {
@@ -188,12 +205,13 @@ fn complete(
     let rest = text
         .strip_prefix(b"{")
         .ok_or_else(|| Problem::malformed("is not a JSON object"))?;
-    let says = [
-        ("op", named.op, op.word()),
-        ("tenant", named.tenant, task.tenant.as_str()),
-        ("id", named.id, task.id.as_str()),
-    ];
-    let mut out = Vec::with_capacity(body.len() + 96 + task.id.as_str().len());
+    let mut says = vec![("op", named.op, op.word())];
+    if let Some(task) = task {
+        says.push(("tenant", named.tenant, task.tenant.as_str()));
+        says.push(("id", named.id, task.id.as_str()));
+    }
+    let length: usize = says.iter().map(|(_, _, value)| value.len() + 16).sum();
+    let mut out = Vec::with_capacity(body.len() + length);
     out.push(b'{');
     for (name, found, path) in says {
         if let Some(found) = found {
@@ -248,7 +266,8 @@ mod tests {
         ];
         for (body, value) in cases {
             let mut complaints = Vec::new();
-            let found = complete(Op::Run, &task, body.as_bytes(), &mut complaints).expect(body);
+            let found =
+                complete(Op::Run, Some(&task), body.as_bytes(), &mut complaints).expect(body);
             assert_eq!(
                 found,
                 value.as_bytes(),
@@ -256,11 +275,11 @@ mod tests {
                 String::from_utf8_lossy(&found)
             );
             assert!(complaints.is_empty());
-            Registration::parse(&found).expect(value);
+            Inbound::parse(&found).expect(value);
         }
         let mut complaints = Vec::new();
         let other = br#"{"op": "kill", "tenant": "x", "id": 1}"#;
-        complete(Op::Run, &task, other, &mut complaints).expect("well formed");
+        complete(Op::Run, Some(&task), other, &mut complaints).expect("well formed");
         assert_eq!(complaints.len(), 3, "{complaints:?}");
     }
 }

@@ -31,6 +31,7 @@ async fn every_operation_is_a_route_and_every_other_method_is_refused() {
             .replace("{tenant}", "shop")
             .replace("{id}", "a")
             .replace("{name}", "a")
+            .replace("{sweep}", "0123456789abcdef0123456789abcdef")
             .replace("{fire_id}", "0123456789abcdef0123456789abcdef");
         for method in ["GET", "PUT", "POST", "DELETE", "PATCH"] {
             let described = methods.get(method.to_lowercase()).is_some();

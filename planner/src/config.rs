@@ -33,6 +33,10 @@ pub struct PlannerConfig {
     pub turn_forgotten: usize,
     /// Steps of flows that one turn tells how one they need ended.
     pub turn_followed: usize,
+    /// Tasks that one turn looks at for commands on many.
+    pub turn_swept: usize,
+    /// What became of a command on many tasks is told for so long behind its end, ms.
+    pub sweep_kept_ms: u64,
     /// Work that can wait a little is done at most so often, ms.
     pub pace_ms: u64,
     /// An instance takes at most so many bytes of placements.
@@ -61,6 +65,8 @@ impl Default for PlannerConfig {
             turn_placements: 10_000,
             turn_forgotten: 4_096,
             turn_followed: 1_024,
+            turn_swept: 4_096,
+            sweep_kept_ms: 3_600_000,
             pace_ms: 1_000,
             instance_bytes: 32 << 20,
             late_bytes: 24 << 20,

@@ -5,6 +5,7 @@ mod answer;
 mod calendars;
 mod change;
 mod command;
+mod factory;
 mod follow;
 mod forget;
 pub(crate) mod index;
@@ -20,18 +21,19 @@ mod seal;
 pub(crate) mod series;
 mod shares;
 mod still;
+mod sweep;
 mod tally;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use pipeline::{Ask, Factory, Now, Opening, Outgoing, Pace, Record, Stage, TopicPartition, Turn};
+use pipeline::{Ask, Now, Outgoing, Record, Stage, TopicPartition, Turn};
 use schemas::{Millis, Shard, Shards, Topic};
 
-use crate::config::{PACE, PlannerConfig};
+use crate::config::PlannerConfig;
 use crate::event::{Effect, Input};
 use crate::restore::note;
-use crate::store::{Store, StoreSource};
+use crate::store::Store;
 use calendars::Calendars;
 use follow::Following;
 use forget::Forgetting;
@@ -41,7 +43,10 @@ use plant::Cursor;
 use restoring::Restoring;
 use ring::Ring;
 use series::{Looking, Pacer, Rules};
+use sweep::Sweeping;
 use tally::Tally;
+
+pub use factory::PlannerFactory;
 
 /// One shard of the planner.
 pub struct PlannerCore<S> {
@@ -63,6 +68,7 @@ pub struct PlannerCore<S> {
     forgetting: Forgetting,
     following: Following,
     calendars: Calendars,
+    sweeping: Sweeping,
     lanes: Lanes,
     outbox: Outbox,
     tally: Tally,
@@ -156,6 +162,7 @@ impl<S: Store> PlannerCore<S> {
     /// What may be put off is done when a turn is cut.
     fn work(&mut self) {
         self.tell_waiting();
+        self.sweep();
         self.look_round();
         self.plant();
         self.seal();
@@ -201,6 +208,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.looking.wake_at(&self.config),
             self.ring.next_end(),
             self.forgetting.wake_at(&self.config),
+            self.sweeping.wake_at(&self.config),
         ];
         // A time that has come is seen by `wants_turn`; woken for it again, nobody would sleep.
         wakes
@@ -246,11 +254,14 @@ impl<S: Store> Stage for PlannerCore<S> {
         let gathered = !self.outbox.records.is_empty()
             || !self.outbox.after.is_empty()
             || !self.table.is_clean()
+            || !self.sweeping.is_clean()
             || self.ring.is_dirty();
         let work = || {
             self.lanes.is_full()
                 || self.following.has_work()
                 || self.calendars.has_work()
+                || self.sweeping.has_work()
+                || come(self.sweeping.wake_at(&self.config))
                 || come(self.cursor.wake_at(&self.config))
                 || come(self.looking.wake_at(&self.config))
                 || come(self.ring.next_end())
@@ -274,6 +285,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.table.set_ring(slot, &row);
         }
         self.tally.tell();
+        self.keep_sweeps();
         if let Some(pace) = self.pacer.take_dirty() {
             self.table.set_pace(pace);
         }
@@ -314,7 +326,8 @@ impl<S: Store> Stage for PlannerCore<S> {
 
     fn is_idle(&self) -> bool {
         let nothing = self.outbox.records.is_empty() && self.outbox.after.is_empty();
-        !self.is_running() || (nothing && self.table.is_clean() && !self.ring.is_dirty())
+        let kept = self.table.is_clean() && self.sweeping.is_clean() && !self.ring.is_dirty();
+        !self.is_running() || (nothing && kept)
     }
 }
 
@@ -350,60 +363,6 @@ impl<S: Store> PlannerCore<S> {
                 .into_iter()
                 .collect(),
             after: Vec::new(),
-        }
-    }
-}
-
-/// Makes planner cores over the stores of `S`.
-#[derive(Debug)]
-pub struct PlannerFactory<S> {
-    config: Arc<PlannerConfig>,
-    stores: S,
-}
-
-impl<S: StoreSource> PlannerFactory<S> {
-    /// Cores with these options, their tables from there.
-    pub fn new(config: PlannerConfig, stores: S) -> Self {
-        Self {
-            config: Arc::new(config),
-            stores,
-        }
-    }
-
-    /// The stores, to lose one.
-    pub fn stores(&mut self) -> &mut S {
-        &mut self.stores
-    }
-}
-
-impl<S: StoreSource> Factory for PlannerFactory<S> {
-    type Stage = PlannerCore<S::Store>;
-
-    fn topics(&self) -> Vec<Topic> {
-        let intakes = 0..u16::try_from(self.config.intakes.len()).unwrap_or(u16::MAX);
-        let first = [Topic::Registrations, Topic::RegistrationsBulk];
-        let rest = [
-            Topic::Forwards,
-            Topic::Outcomes,
-            Topic::Calendars,
-            Topic::Index,
-        ];
-        let intakes = intakes.map(Topic::Intake);
-        first.into_iter().chain(intakes).chain(rest).collect()
-    }
-
-    fn pace(&self) -> Pace {
-        PACE
-    }
-
-    fn open(&mut self, opening: Opening) -> PlannerCore<S::Store> {
-        let store = self.stores.open(opening.shard);
-        PlannerCore::open(&opening, Arc::clone(&self.config), store)
-    }
-
-    fn close(&mut self, shard: Shard, stage: PlannerCore<S::Store>) {
-        if let Some(store) = stage.table.into_store() {
-            self.stores.close(shard, store);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! What comes in and goes out beside records.
 
-use schemas::answer::{ListPage, ListQuery};
+use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, TaskKey, TaskView};
 
@@ -32,6 +32,13 @@ pub enum Input {
     List {
         /// Which.
         query: ListQuery,
+        /// Comes back in [`Effect::Reply`].
+        token: u64,
+    },
+    /// Show how a command on many tasks stands.
+    Sweep {
+        /// Which.
+        id: RequestId,
         /// Comes back in [`Effect::Reply`].
         token: u64,
     },
@@ -67,6 +74,8 @@ pub enum Reply {
     Calendar(Option<Box<CalendarView>>),
     /// To [`Input::Calendars`].
     Calendars(CalendarPage),
+    /// To [`Input::Sweep`].
+    Sweep(Option<Box<SweepView>>),
     /// The table is still being read.
     NotYet,
 }

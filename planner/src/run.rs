@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use pipeline::Inbox;
-use schemas::answer::{ListPage, ListQuery};
+use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, TaskKey, TaskView};
 use tokio::sync::oneshot;
@@ -161,6 +161,23 @@ impl Desk {
         let input = |token| Input::Calendars { query, token };
         match self.ask(shard, input).await? {
             Reply::Calendars(page) => Ok(page),
+            _ => Err(QueryError::Elsewhere(shard.0)),
+        }
+    }
+
+    /// How a command on many tasks stands in `shard`, as of the last commit; `None` where that knows
+    /// of none.
+    ///
+    /// # Errors
+    /// As [`Desk::get`].
+    pub async fn sweep(
+        &self,
+        shard: Shard,
+        id: RequestId,
+    ) -> Result<Option<SweepView>, QueryError> {
+        let reply = self.ask(shard, |token| Input::Sweep { id, token }).await?;
+        match reply {
+            Reply::Sweep(view) => Ok(view.map(|view| *view)),
             _ => Err(QueryError::Elsewhere(shard.0)),
         }
     }

@@ -136,7 +136,7 @@ fn a_core_that_was_not_sure_that_all_were_told_tells_them_again() {
     let key = name(0);
     let (mut home, mut other) = (world(0), world(1));
     home.calendar(&key.to_string(), Some(WEEKENDS));
-    home.step();
+    home.half_step();
     // Committed, and the core gone before it sent anything.
     home.crash();
     home.outside.clear();

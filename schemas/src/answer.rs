@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::id::{FireId, TaskId, TenantId};
-use crate::index::ShareTally;
+use crate::index::{ShareTally, SweepCount};
 use crate::outcome;
-use crate::registration::Complaint;
+use crate::registration::{Complaint, SweepOp};
 use crate::time::Millis;
 
 /// The header that carries a [`crate::RequestId`] (32 hex digits) on a registration record.
@@ -274,6 +274,24 @@ pub struct ListPage {
     pub tasks: Vec<TaskView>,
     /// Ask again behind this id; `None` at the end.
     pub next: Option<TaskId>,
+}
+
+/// How a command on many tasks stands in one shard.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SweepView {
+    /// `pause`, `resume` or `cancel`.
+    pub op: SweepOp,
+    /// Whose tasks.
+    pub tenant: TenantId,
+    /// Only those with this tag.
+    pub tag: Option<String>,
+    /// When it was taken in here, epoch ms.
+    pub begun_at: Millis,
+    /// When the last task was looked at, and once all are decided, when the last was; epoch ms.
+    pub ended_at: Option<Millis>,
+    /// What it came to.
+    #[serde(flatten)]
+    pub count: SweepCount,
 }
 
 fn fire_id_as_text<S: serde::Serializer>(id: &FireId, to: S) -> Result<S::Ok, S::Error> {

@@ -241,6 +241,39 @@ impl FireId {
     }
 }
 
+impl RequestId {
+    /// Stands before a number: nobody outside is called so.
+    const OF_SWEEP: u64 = u64::from_be_bytes(*b"sweep no");
+
+    /// The name under which the sweep of that number asks for what it does to one task, within its
+    /// planner.
+    #[must_use]
+    pub fn of_sweep(number: u64) -> Self {
+        Self(u128::from(Self::OF_SWEEP) << 64 | u128::from(number))
+    }
+
+    /// The number of the sweep that asks, if one does.
+    #[must_use]
+    pub fn sweep(self) -> Option<u64> {
+        let number = u64::try_from(self.0 & u128::from(u64::MAX)).ok()?;
+        (self == Self::of_sweep(number)).then_some(number)
+    }
+
+    /// Of what somebody wrote who named nothing: from where it stands.
+    #[must_use]
+    pub fn of_place(topic: &str, shard: Shard, offset: i64) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(topic);
+        hash.update([0]);
+        hash.update(shard.0.to_be_bytes());
+        hash.update(offset.to_be_bytes());
+        let digest = hash.finalize();
+        let mut id = [0; 16];
+        id.copy_from_slice(&digest[..16]);
+        Self(u128::from_be_bytes(id))
+    }
+}
+
 impl TryFrom<String> for TenantId {
     type Error = NameError;
     fn try_from(name: String) -> Result<Self, NameError> {

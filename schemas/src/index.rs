@@ -20,6 +20,7 @@
 //! | `y` number | [`Untold`]: this shard decided about it, and not all others were told |
 //! | `x` number | [`Replan`]: a calendar changed, and not all tasks that name it were planned anew |
 //! | `w` | [`Pace`] |
+//! | `b` number | [`SweepRow`] |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
 mod calendar;
@@ -27,6 +28,7 @@ mod definition;
 mod key;
 mod series;
 mod shares;
+mod sweep;
 mod task;
 
 use bytes::Bytes;
@@ -40,6 +42,7 @@ pub use self::key::{
 };
 pub use self::series::{Buffer, Lapse, Older, Series, Span, Tally};
 pub use self::shares::{ShareTally, Shares};
+pub use self::sweep::{SweepCount, SweepRow, SweepWork};
 pub use self::task::{
     Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
     TaskRow, Wish,
@@ -155,6 +158,7 @@ enum Tag {
     Calendar = 9,
     Untold = 10,
     Replan = 11,
+    Sweep = 12,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {

@@ -14,9 +14,9 @@ pub use calendar::calendar;
 
 use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
-    LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_ATTEMPTS,
-    MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op, PRIORITIES, REMOVABLE,
-    REPORT_RESULTS, SHARDS,
+    LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, MANY, METHODS,
+    MOST_ATTEMPTS, MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op,
+    PRIORITIES, REMOVABLE, REPORT_RESULTS, SHARDS,
 };
 
 /// The schema of one registration, draft 2020-12.
@@ -31,11 +31,11 @@ pub fn registration() -> Value {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "urn:tidewheel:schema:registration",
         "title": "Registration",
-        "description": "One command on one task, as it is written to `registrations` or posted. \
-            In an `update`, null removes what a task may be without.",
+        "description": "One command on one task, or on many, as it is written to `registrations` or \
+            posted. In an `update`, null removes what a task may be without.",
         "type": "object",
         "properties": properties,
-        "required": ["tenant", "id"],
+        "required": ["tenant"],
         "additionalProperties": false,
         "not": {"required": ["payload", "payload_base64"]},
         "dependentSchemas": {
@@ -45,6 +45,7 @@ pub fn registration() -> Value {
             "needs": {"properties": {"id": {"type": "string", "pattern": "/"}}},
             "join": {"required": ["needs"]},
             "payload_from": {"required": ["needs"]},
+            "if_version": {"required": ["id"]},
         },
         "allOf": rules,
         "$defs": {"duration": duration(), "step": step()},
@@ -82,13 +83,22 @@ fn rule(word: &str, op: Op) -> Value {
     let strange: Map<String, Value> = strange.chain(here).collect();
     let own = |ops: &[Op]| ops.contains(&op) && ops.len() < Op::WORDS.len();
     let mut then = json!({"properties": strange});
+    if MANY.contains(&op) {
+        then["oneOf"] = json!([
+            {"required": ["id"]},
+            {"required": ["tag"]},
+            {"required": ["all"]},
+        ]);
+        return json!({"if": is_this, "then": then});
+    }
+    then["required"] = json!(["id"]);
     match op {
         Op::Register => {
-            then["required"] = json!(["call"]);
+            then["required"] = json!(["id", "call"]);
             then["anyOf"] = json!([{"required": ["schedule"]}, {"required": ["needs"]}]);
         }
-        Op::Reschedule => then["required"] = json!(["schedule"]),
-        Op::Report => then["required"] = json!(["fire_id", "result"]),
+        Op::Reschedule => then["required"] = json!(["id", "schedule"]),
+        Op::Report => then["required"] = json!(["id", "fire_id", "result"]),
         Op::Update => {
             let any = FIELDS.iter().filter(|(_, ops)| own(ops));
             then["anyOf"] = any.map(|(name, _)| json!({"required": [name]})).collect();
@@ -143,6 +153,7 @@ fn property(name: &str) -> Value {
         "retry" => retry(),
         "priority" => json!({"enum": words(&PRIORITIES), "default": "normal"}),
         "tags" => tags(),
+        "tag" | "all" => many(name),
         "expires_after" => json!({
             "description": "No call begins later than this behind the due time.",
             "$ref": "#/$defs/duration",
@@ -170,12 +181,7 @@ fn tags() -> Value {
         "type": "array",
         "maxItems": MOST_TAGS,
         "uniqueItems": true,
-        "items": {
-            "type": "string",
-            "minLength": 1,
-            "maxLength": LONGEST_TAG,
-            "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
-        },
+        "items": tag(),
     })
 }
 
@@ -186,6 +192,28 @@ fn broadcast() -> Value {
         "type": "integer",
         "minimum": SHARDS.start(),
         "maximum": SHARDS.end(),
+    })
+}
+
+/// What names many tasks.
+fn many(name: &str) -> Value {
+    if name == "all" {
+        return json!({
+            "description": "In place of `id`: every task of the tenant.",
+            "const": true,
+        });
+    }
+    let mut tag = tag();
+    tag["description"] = json!("In place of `id`: every task of the tenant with this tag.");
+    tag
+}
+
+fn tag() -> Value {
+    json!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": LONGEST_TAG,
+        "pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$",
     })
 }
 

@@ -21,10 +21,12 @@ mod parse;
 mod parts;
 mod recurring;
 mod removal;
+mod sweep;
 mod when;
 
 pub use form::{call_json, definition_json, misfire_json, needs_json, retry_json, schedule_json};
 pub use parse::{DEEPEST, LARGEST, Op, check_depth};
+pub use sweep::{Inbound, Sweep, SweepOp};
 
 /// The parser's own tables and limits, for the JSON Schema.
 pub(crate) mod tables {
@@ -33,7 +35,7 @@ pub(crate) mod tables {
         OUR_PREFIXES,
     };
     pub(crate) use super::needs::{JOINS, LONGEST_EQUALS, LONGEST_POINTER, MOST_NEEDS, ONS};
-    pub(crate) use super::parse::{FIELDS, LONGEST_MESSAGE, Op, REPORT_RESULTS};
+    pub(crate) use super::parse::{FIELDS, LONGEST_MESSAGE, MANY, Op, REPORT_RESULTS};
     pub(crate) use super::parts::{
         JITTERS, LARGEST_FACTOR, LONGEST_TAG, MOST_ATTEMPTS, MOST_TAGS, PRIORITIES, SHARDS,
     };
@@ -169,11 +171,20 @@ pub struct Refusal {
 }
 
 impl Registration {
-    /// Reads one JSON object.
+    /// Reads one JSON object that names one task; [`Inbound::parse`] takes those of many too.
     ///
     /// # Errors
     /// [`Refusal`] holds everything that is wrong, not only the first.
     pub fn parse(bytes: &[u8]) -> Result<Self, Refusal> {
-        parse::parse(bytes)
+        match parse::parse(bytes)? {
+            Inbound::One(registration) => Ok(registration),
+            Inbound::Many(_) => Err(Refusal {
+                malformed: false,
+                complaints: vec![Complaint::new(
+                    "id",
+                    "is missing; one task is named here, not many",
+                )],
+            }),
+        }
     }
 }

@@ -5,15 +5,17 @@ mod examples;
 use examples::{GOOD, Refused, accepted};
 use schemas::call::Jitter;
 use schemas::json_schema;
-use schemas::registration::{LARGEST, Op, call_json, definition_json, schedule_json};
+use schemas::registration::{
+    Inbound, LARGEST, Op, Sweep, SweepOp, call_json, definition_json, schedule_json,
+};
 use schemas::{
-    Command, Definition, Millis, Priority, Registration, RetryPlan, RetryPolicy, Schedule,
+    Command, Definition, Millis, Priority, Registration, RetryPlan, RetryPolicy, Schedule, TenantId,
 };
 
 #[test]
 fn every_accepted_example_is_taken() {
     for text in accepted() {
-        if let Err(refusal) = Registration::parse(text.as_bytes()) {
+        if let Err(refusal) = Inbound::parse(text.as_bytes()) {
             panic!("{text}: {refusal}");
         }
     }
@@ -23,7 +25,7 @@ fn every_accepted_example_is_taken() {
 fn every_refused_example_names_each_wrong_field_and_nothing_else() {
     for case in Refused::all() {
         let whole = case.whole().to_string();
-        let refusal = Registration::parse(whole.as_bytes()).expect_err(&whole);
+        let refusal = Inbound::parse(whole.as_bytes()).expect_err(&whole);
         assert!(!refusal.malformed, "{whole}");
         let mut found = refusal.complaints;
         for (field, piece) in &case.complaints {
@@ -44,6 +46,26 @@ fn definition(text: &str) -> Definition {
         Ok(Command::Register(definition)) => *definition,
         other => panic!("{text}: {other:?}"),
     }
+}
+
+#[test]
+fn a_command_on_many_tasks_names_them_by_tag_or_all() {
+    let parse = |text: &str| Inbound::parse(text.as_bytes());
+    let sweep = |op, tag: Option<&str>| {
+        Ok(Inbound::Many(Sweep {
+            tenant: TenantId::new("shop").expect("a tenant"),
+            tag: tag.map(str::to_owned),
+            op,
+        }))
+    };
+    assert_eq!(
+        parse(r#"{"op": "resume", "tenant": "shop", "tag": "a b"}"#),
+        sweep(SweepOp::Resume, Some("a b"))
+    );
+    let all = r#"{"op": "cancel", "tenant": "shop", "all": true}"#;
+    assert_eq!(parse(all), sweep(SweepOp::Cancel, None));
+    let refusal = Registration::parse(all.as_bytes()).expect_err("no task");
+    assert_eq!(refusal.complaints[0].field, "id");
 }
 
 #[test]

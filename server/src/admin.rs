@@ -133,5 +133,9 @@ async fn state(State(admin): State<Admin>) -> Json<serde_json::Value> {
             }
         })
         .collect();
-    Json(serde_json::json!({ "version": env!("CARGO_PKG_VERSION"), "stages": stages }))
+    Json(serde_json::json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "tzdata": timetable::tzdata_version(),
+        "stages": stages,
+    }))
 }

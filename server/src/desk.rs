@@ -7,7 +7,7 @@ use anyhow::Context;
 use ingest::{Asked, Owners, Unavailable};
 use pipeline::worker::Status;
 use planner::run::Desk;
-use schemas::answer::{ListPage, ListQuery};
+use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{
     CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView,
@@ -141,7 +141,7 @@ impl Planners {
 }
 
 impl Planners {
-    /// What the owner of a shard knows of calendars: seldom asked, so each way is the same.
+    /// What the owner of a shard knows of calendars and sweeps: seldom asked, so each way is the same.
     async fn known<T: DeserializeOwned>(&self, shard: Shard, ask: Ask) -> Result<T, Unavailable> {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -192,6 +192,14 @@ impl Owners for Planners {
         query: CalendarQuery,
     ) -> Asked<'_, Result<CalendarPage, Unavailable>> {
         Box::pin(self.known(shard, Ask::Calendars(query)))
+    }
+
+    fn sweep(
+        &self,
+        shard: Shard,
+        id: RequestId,
+    ) -> Asked<'_, Result<Option<SweepView>, Unavailable>> {
+        Box::pin(self.known(shard, Ask::Sweep(id.to_string())))
     }
 }
 

@@ -50,6 +50,8 @@ pub(crate) enum Ask {
     Calendar(CalendarKey),
     /// Some of a tenant's calendars.
     Calendars(CalendarQuery),
+    /// How a command on many tasks stands: its id, 32 hex digits.
+    Sweep(String),
 }
 
 #[derive(Clone)]
@@ -100,6 +102,10 @@ pub(crate) async fn answer(
             serde_json::to_value(desk.answer(RequestId(request), wait).await)
         }
         Ask::Get(task) => serde_json::to_value(desk.get(shard, task).await?),
+        Ask::Sweep(id) => {
+            let id = u128::from_str_radix(&id, 16).context("the id is not hex")?;
+            serde_json::to_value(desk.sweep(shard, RequestId(id)).await?)
+        }
         Ask::List(query) => serde_json::to_value(desk.list(shard, query).await?),
         Ask::Calendar(calendar) => serde_json::to_value(desk.calendar(shard, calendar).await?),
         Ask::Calendars(query) => serde_json::to_value(desk.calendars(shard, query).await?),

@@ -91,6 +91,8 @@ impl Kind for Planner {
             intakes: tenants.into_iter().flatten().collect(),
             // So that wide flows are told in many turns.
             turn_followed: 16,
+            // And commands on many tasks.
+            turn_swept: 8,
             ..PlannerConfig::default()
         };
         PlannerFactory::new(config, planner::store::MemoryStores::default())

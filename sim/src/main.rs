@@ -44,6 +44,9 @@ struct Args {
     /// A part of the tasks are broadcasts: of those drawn alone, of flows, or of recurring ones
     #[arg(long)]
     broadcasts: bool,
+    /// Commands on many tasks beside those on one
+    #[arg(long)]
+    sweeps: bool,
 }
 
 /// Counts over all seeds.
@@ -87,8 +90,9 @@ fn main() -> ExitCode {
                 .map_or_else(String::new, |steps| format!(" --flows {steps}"));
             let recurring = if args.recurring { " --recurring" } else { "" };
             let broadcasts = if args.broadcasts { " --broadcasts" } else { "" };
+            let sweeps = if args.sweeps { " --sweeps" } else { "" };
             println!(
-                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{recurring}{broadcasts}{bug}"
+                "seed {seed} failed; again: cargo run --release -p sim -- --seed {seed}{flows}{recurring}{broadcasts}{sweeps}{bug}"
             );
             print!("{verdict}");
         }
@@ -117,6 +121,7 @@ fn one(seed: u64, args: &Args) -> Verdict {
         far: args.far,
         recurring: args.recurring,
         broadcasts: args.broadcasts,
+        sweeps: args.sweeps,
     };
     let mut first = run(seed, options);
     for _ in 1..args.reruns {

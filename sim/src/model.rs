@@ -8,6 +8,7 @@ mod broadcast;
 mod facts;
 mod flow;
 mod recurring;
+mod sweep;
 
 use std::collections::BTreeMap;
 
@@ -25,6 +26,7 @@ use facts::{Facts, Final};
 /// Judges a run that is over.
 pub fn judge(world: &mut World, verdict: &mut Verdict) {
     let facts = Facts::read(world);
+    sweep::are_obeyed(world, verdict);
     let world = &*world;
     let (plan, history) = (world.plan.as_ref(), &world.history);
     fires_are_unique_and_end_once(&facts, verdict);
@@ -150,7 +152,8 @@ fn nothing_accepted_is_lost(plan: &Plan, history: &History, facts: &Facts, verdi
             .any(|fact| fact.end != Final::Cancelled);
         let alone = !sent
             .iter()
-            .any(|it| matches!(op(it.sending), Some(Op::Cancel | Op::Pause | Op::Garbage)));
+            .any(|it| matches!(op(it.sending), Some(Op::Cancel | Op::Pause | Op::Garbage)))
+            && !sweep::is_swept(plan, "cancel", &task.key);
         if alone && !ended {
             verdict
                 .lost
@@ -167,6 +170,9 @@ fn nothing_accepted_is_lost(plan: &Plan, history: &History, facts: &Facts, verdi
         let Some(due) = answers::accepted(history, last.request) else {
             continue;
         };
+        if sweep::is_swept(plan, "cancel", &task.key) {
+            continue;
+        }
         let end = facts.of_task(&task.key).find(|fact| fact.at >= last.at);
         if end.is_none_or(|fact| fact.end == Final::Cancelled) {
             let op = op(last.sending).map_or("", |op| op.name());

@@ -12,6 +12,7 @@ use crate::run::Options;
 pub use self::command::{Lane, Op, Sending, When};
 pub use self::fault::Fault;
 pub use self::recurring::Recurring;
+pub use self::sweep::Sweep;
 
 #[path = "plan/broadcast.rs"]
 mod broadcast;
@@ -27,6 +28,8 @@ mod fault;
 mod flow;
 #[path = "plan/recurring.rs"]
 pub mod recurring;
+#[path = "plan/sweep.rs"]
+pub mod sweep;
 
 /// What a seed makes.
 #[derive(Debug)]
@@ -49,6 +52,8 @@ pub struct Plan {
     pub tasks: Vec<TaskPlan>,
     /// Commands, with the ms behind the beginning at which each is sent; ascending.
     pub sendings: Vec<(u64, Sending)>,
+    /// Commands on many tasks, likewise.
+    pub sweeps: Vec<(u64, Sweep)>,
     /// Faults, likewise.
     pub faults: Vec<(u64, Fault)>,
     /// Retention keeps what everybody has read for so long, ms.
@@ -159,6 +164,7 @@ impl Plan {
             sends_within_ms: 2,
             tasks,
             sendings,
+            sweeps: Vec::new(),
             faults,
             keep_ms: keep_ms(seed),
             bug,
@@ -174,7 +180,8 @@ impl Plan {
             .iter()
             .map(|(at, fault)| at + fault.lasts_ms())
             .max();
-        sent.max(fault.unwrap_or(0))
+        let sweep = self.sweeps.last().map_or(0, |(at, _)| *at);
+        sent.max(fault.unwrap_or(0)).max(sweep)
     }
 }
 

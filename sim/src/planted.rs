@@ -42,6 +42,8 @@ pub enum Bug {
     ShortBroadcast,
     /// Misfires are fired whatever the policy says: doubled.
     MisfireIgnored,
+    /// A command on many tasks names others: what it was for is called all the same.
+    SparedBySweep,
 }
 
 /// The connection of a worker of `role`, with the bug in it if it is one of the log.

@@ -25,6 +25,8 @@ pub struct Options {
     pub recurring: bool,
     /// A part of the tasks are broadcasts.
     pub broadcasts: bool,
+    /// Commands on many tasks beside those on one.
+    pub sweeps: bool,
 }
 
 /// Runs one seed. Panics in the cores are part of the verdict.
@@ -36,11 +38,14 @@ pub fn run(seed: u64, options: Options) -> Verdict {
     };
     // What an earlier seed on this thread left behind is not this one's.
     drop(Alarm::take());
-    let plan = if options.far {
+    let mut plan = if options.far {
         Plan::far(seed)
     } else {
         Plan::new(seed, &options)
     };
+    if options.sweeps {
+        plan.add_sweeps();
+    }
     let plan = Arc::new(plan);
     let mut world = match World::new(plan, options.print) {
         Ok(world) => world,

@@ -16,6 +16,7 @@ use crate::clock::{SkewedClock, WorldClock};
 use crate::fates::Fates;
 use crate::history::{Disturbed, History, Sent};
 use crate::kinds::{Archive, Dispatcher, Planner, Told, Trigger};
+use crate::plan::sweep::tagged;
 use crate::plan::{Fault, Plan};
 use crate::planted::Bug;
 use crate::table::Table;
@@ -24,6 +25,7 @@ use crate::trace::Trace;
 mod asked;
 mod ends;
 mod faults;
+mod many;
 mod skip;
 mod sweep;
 
@@ -75,6 +77,7 @@ struct Being {
 #[derive(Debug)]
 enum Happening {
     Send(usize),
+    Sweep(usize),
     Fault(Fault),
     Start(usize),
     Begin(Box<asked::Beginning>),
@@ -158,6 +161,9 @@ impl World {
         for (n, (at, _)) in plan.sendings.iter().enumerate() {
             self.schedule(*at, Happening::Send(n));
         }
+        for (n, (at, _)) in plan.sweeps.iter().enumerate() {
+            self.schedule(*at, Happening::Sweep(n));
+        }
         for (at, fault) in &plan.faults {
             self.schedule(*at, Happening::Fault(fault.clone()));
         }
@@ -220,6 +226,7 @@ impl World {
         while let Some(entry) = self.agenda.first_entry().filter(|it| it.key().0 <= now) {
             match entry.remove() {
                 Happening::Send(n) => self.send(n),
+                Happening::Sweep(n) => self.send_sweep(n),
                 Happening::Fault(fault) => self.befall(fault),
                 Happening::Start(worker) => self.start(worker),
                 Happening::Begin(beginning) => self.begin(*beginning),
@@ -257,10 +264,14 @@ impl World {
             .map_or_else(|| task.key.shard(plan.shards), Shard);
         let request = RequestId(n as u128 + 1);
         let to = TopicPartition::new(topic, shard);
+        let mut value = sending.op.json(task, plan.bug);
+        if !plan.sweeps.is_empty() {
+            value = tagged(&value, &sending.op, &task.key);
+        }
         let record = Outgoing {
             to,
             key: Some(Bytes::from(task.key.routing_key())),
-            value: Some(Bytes::from(sending.op.json(task, plan.bug))),
+            value: Some(Bytes::from(value)),
             headers: vec![(
                 schemas::answer::REQUEST_HEADER.to_owned(),
                 Bytes::from(request.to_string()),

@@ -229,3 +229,34 @@ fn broadcasts_end_in_all_their_shards() {
     let found = (0..6).any(|seed| !run(seed, short).is_good());
     assert!(found, "a shard too few goes unseen");
 }
+
+/// Commands on many tasks beside those on one, calm and not.
+const SWEEPS: [u64; 8] = [1, 6, 8, 9, 13, 15, 22, 23];
+
+#[test]
+fn commands_on_many_tasks_are_obeyed_everywhere() {
+    for seed in SWEEPS {
+        let options = Options {
+            sweeps: true,
+            ..Options::default()
+        };
+        let verdict = run(seed, options);
+        assert!(verdict.is_good(), "sweeps, seed {seed}:\n{verdict}");
+    }
+    // What was decided a day later was forgotten in the same turn.
+    let long = Options {
+        sweeps: true,
+        recurring: true,
+        ..Options::default()
+    };
+    let verdict = run(27, long);
+    assert!(verdict.is_good(), "sweeps over recurring tasks:\n{verdict}");
+    let spared = Options {
+        sweeps: true,
+        bug: Some(Bug::SparedBySweep),
+        ..Options::default()
+    };
+    std::panic::set_hook(Box::new(|_| {}));
+    let found = (0..40).any(|seed| !run(seed, spared).is_good());
+    assert!(found, "a sweep that spares what it is for goes unseen");
+}

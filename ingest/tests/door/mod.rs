@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its part")]
 #![allow(clippy::unwrap_used, reason = "what fails here fails its test")]
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use ingest::{Asked, Config, Door, Owners, Unavailable};
 use pipeline::log::Written;
 use pipeline::{LogError, Outgoing, Producer};
-use schemas::answer::{ListPage, ListQuery};
+use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{
     CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, Shards, TaskId, TaskKey, TaskView,
@@ -45,6 +45,7 @@ pub(crate) struct World {
     pub(crate) tasks: Mutex<Vec<TaskView>>,
     pub(crate) calendars: Mutex<Vec<CalendarView>>,
     pub(crate) lists: Mutex<Vec<(Shard, ListQuery)>>,
+    pub(crate) sweeps: Mutex<BTreeMap<Shard, SweepView>>,
     /// The planners answer nothing.
     pub(crate) silent_owners: Mutex<bool>,
 }
@@ -163,6 +164,17 @@ impl Owners for World {
             Ok(ListPage { tasks, next })
         })
     }
+
+    fn sweep(
+        &self,
+        shard: Shard,
+        _id: RequestId,
+    ) -> Asked<'_, Result<Option<SweepView>, Unavailable>> {
+        Box::pin(async move {
+            self.check(shard)?;
+            Ok(self.sweeps.lock().unwrap().get(&shard).cloned())
+        })
+    }
 }
 
 /// A door, and the world behind it.
@@ -190,6 +202,7 @@ impl Fake {
             tasks: Mutex::default(),
             calendars: Mutex::default(),
             lists: Mutex::default(),
+            sweeps: Mutex::default(),
             silent_owners: Mutex::new(false),
         });
         let listen = ([127, 0, 0, 1], 7800).into();

@@ -5,7 +5,8 @@ use pipeline::{Ask, Outgoing, Record, TopicPartition};
 use schemas::answer::REQUEST_HEADER;
 use schemas::dead_letter::Origin;
 use schemas::index::Forward;
-use schemas::{CommandAnswer, Millis, Registration, RequestId, Shard, TaskKey, Topic};
+use schemas::registration::{Inbound, Sweep};
+use schemas::{CommandAnswer, Millis, RequestId, Shard, TaskKey, TenantId, Topic};
 
 use super::PlannerCore;
 use super::answer::refused;
@@ -25,6 +26,8 @@ pub(super) struct Asked {
     pub(super) request: Option<RequestId>,
     /// It came in on the wrong partition.
     pub(super) forwarded: bool,
+    /// The version of what it changes, where it is one of a sweep.
+    pub(super) number: Option<u64>,
 }
 
 /// Where a command came in.
@@ -105,8 +108,9 @@ impl<S: Store> PlannerCore<S> {
     }
 
     fn admit_value(&mut self, source: &Source, value: Bytes) {
-        let registration = match Registration::parse(&value) {
-            Ok(registration) => registration,
+        let registration = match Inbound::parse(&value) {
+            Ok(Inbound::One(registration)) => registration,
+            Ok(Inbound::Many(sweep)) => return self.admit_many(source, sweep, value),
             Err(refusal) => {
                 self.refuse(source, refusal.to_string(), None, value);
                 let complaints = refusal.complaints;
@@ -114,7 +118,7 @@ impl<S: Store> PlannerCore<S> {
             }
         };
         let task = registration.task;
-        if let Some(problem) = self.stranger(source.topic, &task) {
+        if let Some(problem) = self.stranger(source.topic, &task.tenant) {
             self.refuse(source, problem.clone(), Some(task), value);
             return self.answer(source.request, refused("tenant", &problem));
         }
@@ -128,33 +132,59 @@ impl<S: Store> PlannerCore<S> {
             appended: source.appended,
             request: source.request,
             forwarded: source.forwarded,
+            number: None,
         };
         self.command(asked, registration.command);
     }
 
     /// What is wrong where a lane is bound to one tenant and the body names another.
-    fn stranger(&self, topic: Topic, task: &TaskKey) -> Option<String> {
+    fn stranger(&self, topic: Topic, named: &TenantId) -> Option<String> {
         let Topic::Intake(number) = topic else {
             return None;
         };
         match self.config.intakes.get(usize::from(number)) {
-            Some(tenant) if *tenant == task.tenant => None,
+            Some(tenant) if tenant == named => None,
             Some(tenant) => Some(format!(
-                "this topic takes tasks of `{tenant}` only, not of `{}`",
-                task.tenant
+                "this topic takes tasks of `{tenant}` only, not of `{named}`"
             )),
             None => Some(format!("intake {number} is not configured")),
         }
     }
 
-    /// Passes a command on to its home shard, outside of the transaction: a planner that hangs then
-    /// holds up no other shard's readers.
+    /// Takes a command on many tasks in, and passes it on to all other shards, unless that was done.
+    fn admit_many(&mut self, source: &Source, sweep: Sweep, value: Bytes) {
+        if let Some(problem) = self.stranger(source.topic, &sweep.tenant) {
+            self.refuse(source, problem.clone(), None, value);
+            return self.answer(source.request, refused("tenant", &problem));
+        }
+        let place = source.origin();
+        let named = source.request;
+        let id =
+            named.unwrap_or_else(|| RequestId::of_place(&place.topic, source.shard, source.offset));
+        if !source.forwarded {
+            let own = self.shard;
+            for home in self.shards.all().filter(|home| *home != own) {
+                let key = Bytes::from(sweep.tenant.as_str().to_owned());
+                self.pass_on(source, home, key, &value);
+            }
+        }
+        if let Err(problem) = self.admit_sweep(id, source.appended, sweep) {
+            self.refuse(source, problem, None, value);
+        }
+    }
+
+    /// Passes a command on to its home shard.
     fn send_home(&mut self, source: &Source, home: Shard, task: TaskKey, value: Bytes) {
         if source.forwarded {
             let reason = format!("was forwarded here, but `{task}` lives in shard {}", home.0);
             self.refuse(source, reason.clone(), Some(task), value);
             return self.answer(source.request, refused("", &reason));
         }
+        self.pass_on(source, home, Bytes::from(task.routing_key()), &value);
+    }
+
+    /// Outside of the transaction: a planner that hangs then holds up no other shard's readers.
+    fn pass_on(&mut self, source: &Source, home: Shard, key: Bytes, value: &Bytes) {
         let forward = Forward {
             topic: source.topic,
             shard: source.shard,
@@ -164,8 +194,8 @@ impl<S: Store> PlannerCore<S> {
         };
         self.asks.push_back(Ask::SendOutside(Outgoing {
             to: TopicPartition::new(Topic::Forwards, home),
-            key: Some(Bytes::from(task.routing_key())),
-            value: Some(forward.encode(&value)),
+            key: Some(key),
+            value: Some(forward.encode(value)),
             headers: Vec::new(),
         }));
         ::metrics::counter!(metrics::FORWARDS).increment(1);
@@ -182,5 +212,7 @@ pub(super) fn request_of(record: &Record) -> Option<RequestId> {
     if text.len() != 32 {
         return None;
     }
-    u128::from_str_radix(text, 16).ok().map(RequestId)
+    let request = u128::from_str_radix(text, 16).ok().map(RequestId);
+    // What only this planner gives is no name for others.
+    request.filter(|request| request.sweep().is_none())
 }

@@ -21,7 +21,9 @@ pub(super) type Verdict = Option<CommandAnswer>;
 impl<S: Store> PlannerCore<S> {
     /// Told once the turn being gathered is committed (T4).
     pub(super) fn answer(&mut self, request: Option<RequestId>, answer: CommandAnswer) {
-        if let Some(request) = request {
+        if let Some(number) = request.and_then(RequestId::sweep) {
+            self.sweep_told(number, &answer);
+        } else if let Some(request) = request {
             self.outbox.after.push(Effect::Answer { request, answer });
         }
     }

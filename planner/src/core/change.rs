@@ -166,7 +166,7 @@ impl<S: Store> PlannerCore<S> {
         }
         let definition = encode_definition(&base.definition);
         Ok(Some(Plan {
-            version: self.table.next_version(),
+            version: self.number_of(asked),
             content: if stays {
                 base.content
             } else {
@@ -179,6 +179,11 @@ impl<S: Store> PlannerCore<S> {
             keep: base.keep,
             definition,
         }))
+    }
+
+    /// The version of what a command changes.
+    pub(super) fn number_of(&mut self, asked: &Asked) -> u64 {
+        asked.number.unwrap_or_else(|| self.table.next_version())
     }
 
     fn base(&mut self, task: &Task, wished: Option<&Plan>) -> Option<Base> {

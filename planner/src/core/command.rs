@@ -200,7 +200,7 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// Of a task that is to come or under way.
-    fn live(&mut self, asked: &Asked, task: Task, command: Command) -> Verdict {
+    pub(super) fn live(&mut self, asked: &Asked, task: Task, command: Command) -> Verdict {
         let change = match command {
             Command::Kill | Command::Report(_) => return Some(not_yet(&command)),
             Command::Register(definition) => return self.register_live(asked, task, &definition),

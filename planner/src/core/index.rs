@@ -6,6 +6,8 @@
 
 mod calendar;
 mod firings;
+mod many;
+mod marks;
 mod relate;
 mod restore;
 mod task;
@@ -13,7 +15,7 @@ mod task;
 use bytes::Bytes;
 use pipeline::{Outgoing, TopicPartition};
 use schemas::index::{
-    Forwarded, INLINE_MAX, Mark, Meta, Pace, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named,
+    Forwarded, INLINE_MAX, Meta, Pace, RingRow, SEQUENCE_HEADER, TableKey, TaskRow, named,
     parse_name_part,
 };
 use schemas::{DecodeError, FireId, FiringPart, Millis, Shard, Slot, TaskKey, Topic};
@@ -288,26 +290,6 @@ impl<S: Store> Table<S> {
             self.rows.put(key, Forwarded { offset }.encode());
         }
         news
-    }
-
-    pub(crate) fn mark(&mut self, key: &TaskKey) -> Option<Mark> {
-        let bytes = self.rows.get(&named(b'u', key))?;
-        self.understood(Mark::decode(&bytes))
-    }
-
-    pub(crate) fn set_mark(&mut self, key: &TaskKey, mark: Mark) {
-        self.erase_mark(key);
-        self.rows
-            .put(timed_key(ENDED, mark.until, b'u', key, None), Bytes::new());
-        self.rows.put(named(b'u', key), mark.encode());
-    }
-
-    pub(crate) fn erase_mark(&mut self, key: &TaskKey) {
-        if let Some(mark) = self.mark(key) {
-            self.rows
-                .remove(timed_key(ENDED, mark.until, b'u', key, None));
-            self.rows.remove(named(b'u', key));
-        }
     }
 
     pub(crate) fn scan(&mut self, from: &[u8], to: &[u8], limit: usize) -> Scan {

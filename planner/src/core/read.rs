@@ -1,8 +1,8 @@
 //! Questions: answered at once, from the last commit.
 
-use schemas::answer::{ListPage, ListQuery};
-use schemas::index::{TaskRow, named, parse_name};
-use schemas::{FiringPart, TaskKey};
+use schemas::answer::{ListPage, ListQuery, SweepView};
+use schemas::index::{SweepWork, TaskRow, named, parse_name};
+use schemas::{FiringPart, RequestId, TaskKey};
 
 use super::overlay::after;
 use super::{Life, PlannerCore};
@@ -21,12 +21,14 @@ impl<S: Store> PlannerCore<S> {
         let (token, reply) = match input {
             Input::Get { token, .. }
             | Input::List { token, .. }
+            | Input::Sweep { token, .. }
             | Input::Calendar { token, .. }
             | Input::Calendars { token, .. }
                 if !running =>
             {
                 (token, Reply::NotYet)
             }
+            Input::Sweep { id, token } => (token, Reply::Sweep(self.sweep_view(id).map(Box::new))),
             Input::Get { task, token } => (token, Reply::Task(self.get(&task).map(Box::new))),
             Input::List { query, token } => (token, Reply::Page(self.list(&query))),
             Input::Calendar { calendar, token } => {
@@ -38,6 +40,22 @@ impl<S: Store> PlannerCore<S> {
             }
         };
         self.effects.push_back(Effect::Reply { token, reply });
+    }
+
+    /// How a command on many tasks stands here, as of the last commit.
+    pub fn sweep_view(&mut self, id: RequestId) -> Option<SweepView> {
+        let rows = self.table.sweeps().into_iter().rev();
+        rows.filter(|(_, row)| row.id == id).find_map(|(_, row)| {
+            let SweepWork::Command { op, tag } = row.work;
+            Some(SweepView {
+                op,
+                tenant: row.tenant?,
+                tag,
+                begun_at: row.begun_at,
+                ended_at: row.ended_at,
+                count: row.count,
+            })
+        })
     }
 
     /// One task as of the last commit.

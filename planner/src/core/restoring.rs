@@ -16,6 +16,7 @@ use super::lanes::Lanes;
 use super::plant::Cursor;
 use super::ring::Ring;
 use super::series::{Looking, Pacer, Rules};
+use super::sweep::Sweeping;
 use super::tally::Tally;
 use super::{Checkpoint, Life, Outbox, PlannerCore};
 use crate::config::PlannerConfig;
@@ -75,6 +76,7 @@ impl<S: Store> PlannerCore<S> {
             forgetting: Forgetting::new(),
             following: Following::new(),
             calendars: Calendars::default(),
+            sweeping: Sweeping::default(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
             outbox: Outbox::default(),
             tally: Tally::default(),
@@ -171,6 +173,9 @@ impl<S: Store> PlannerCore<S> {
         }
         let pace = self.table.pace();
         self.pacer.load(pace);
+        for (number, row) in self.table.sweeps() {
+            self.sweeping.load(number, row);
+        }
         for (topic, offset) in restoring.lanes {
             self.lanes.add(topic, offset);
             self.asks.push_back(Ask::Read(topic, offset));

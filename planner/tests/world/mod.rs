@@ -6,6 +6,7 @@
 pub(crate) mod behind;
 pub(crate) mod script;
 pub(crate) mod shares;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,6 @@ use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
 use planner::store::{MemoryStore, MemoryStores, Store, StoreSource};
 use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
 use schemas::answer::{ListQuery, REQUEST_HEADER};
-use schemas::outcome::{Missed, OutcomeRecord};
 use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
 
 use behind::Behind;
@@ -204,15 +204,7 @@ impl World {
     /// Lets everything happen that can without time passing.
     pub(crate) fn pump(&mut self) {
         for _ in 0..100_000 {
-            let mut busy = self.feed();
-            busy |= self.turn();
-            let mut outcomes = Vec::new();
-            self.behind.work(&self.log, self.now, &mut outcomes);
-            busy |= !outcomes.is_empty();
-            for outcome in outcomes {
-                self.append(Topic::Outcomes, Some(outcome.encode()), Vec::new());
-            }
-            if !busy {
+            if !self.step() {
                 return;
             }
         }
@@ -220,9 +212,22 @@ impl World {
     }
 
     /// Hands the core what came, and lets it cut a turn; what it asks for behind that it does not get.
-    pub(crate) fn step(&mut self) {
+    pub(crate) fn half_step(&mut self) {
         self.feed();
         self.turn();
+    }
+
+    /// As far as one turn; whether anything happened.
+    pub(crate) fn step(&mut self) -> bool {
+        let mut busy = self.feed();
+        busy |= self.turn();
+        let mut outcomes = Vec::new();
+        self.behind.work(&self.log, self.now, &mut outcomes);
+        busy |= !outcomes.is_empty();
+        for outcome in outcomes {
+            self.append(Topic::Outcomes, Some(outcome.encode()), Vec::new());
+        }
+        busy
     }
 
     /// Hands the core what it asked for.
@@ -395,64 +400,8 @@ impl World {
         text + &ring.join("\n")
     }
 
-    /// What was called by itself since this was last asked, as `occurrence@due`, in seconds.
-    pub(crate) fn calls(&mut self) -> String {
-        let calls = std::mem::take(&mut self.behind.calls);
-        let name = |(_, occurrence, due): &(TaskId, u64, Millis)| {
-            format!("{occurrence}@{}", seconds(*due))
-        };
-        calls.iter().map(name).collect::<Vec<_>>().join(" ")
-    }
-
-    /// What was told as left out, as `first-last why from..to`.
-    pub(crate) fn left_out(&self) -> Vec<String> {
-        let log = self
-            .log
-            .get(&Topic::Outcomes)
-            .map_or(&[][..], Vec::as_slice);
-        let records = log.iter().filter_map(|record| record.value.as_ref());
-        let left = records.filter_map(|value| match OutcomeRecord::decode(value).unwrap() {
-            OutcomeRecord::Missed(missed) => Some(missed),
-            _ => None,
-        });
-        let name = |it: Missed| {
-            let why = format!("{:?}", it.why).to_lowercase();
-            let (from, to) = (seconds(it.from), seconds(it.to));
-            format!("{}-{} {why} {from}..{to}", it.first, it.last)
-        };
-        left.map(name).collect()
-    }
-
-    /// What became of a task's occurrences.
-    pub(crate) fn tally(&mut self, id: &str) -> String {
-        let Some(it) = self.view(id).and_then(|view| view.occurrences) else {
-            return "none".to_owned();
-        };
-        let counts = [
-            ("ended", it.ended),
-            ("skipped", it.skipped),
-            ("missed", it.missed),
-            ("taken", it.taken),
-            ("buffered", it.buffered),
-            ("live", u64::from(it.live)),
-        ];
-        let counts = counts.iter().filter(|(_, count)| *count > 0);
-        let words = counts.map(|(name, count)| format!("{name} {count}"));
-        words.collect::<Vec<_>>().join(" ")
-    }
-
     pub(crate) fn view(&mut self, id: &str) -> Option<TaskView> {
         self.core().get(&task(id))
-    }
-}
-
-/// Behind the start, as `10`, or `10.5`.
-fn seconds(time: Millis) -> String {
-    let ms = time.0 - START;
-    if ms % 1_000 == 0 {
-        (ms / 1_000).to_string()
-    } else {
-        format!("{}.{:03}", ms / 1_000, ms % 1_000)
     }
 }
 

@@ -60,6 +60,10 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             world.pump();
             shown.push(world.behind.payloads(&task_id(id)));
         }
+        ["sweep", request] => {
+            world.pump();
+            shown.push(world.sweep(request.parse().unwrap()));
+        }
         ["rows"] => {
             world.pump();
             shown.extend(world.rows_of_index());
@@ -147,7 +151,13 @@ pub(crate) fn json(words: &[&str]) -> Value {
     let [op, id, rest @ ..] = words else {
         panic!("not a step: {words:?}");
     };
-    let mut body = json!({"op": op, "tenant": "t", "id": id});
+    let mut body = json!({"op": op, "tenant": "t"});
+    match id.strip_prefix('#') {
+        // Many tasks: `#all`, or `#` and a tag.
+        Some("all") => body["all"] = json!(true),
+        Some(tag) => body["tag"] = json!(tag),
+        None => body["id"] = json!(id),
+    }
     for word in rest {
         let (field, value) = word.split_once('=').unwrap_or(("after", word));
         match field {
@@ -174,6 +184,7 @@ pub(crate) fn json(words: &[&str]) -> Value {
             "threshold" | "window" => body["misfire"][field] = json!(value),
             "url" => body["call"] = json!({"url": format!("http://h/{value}")}),
             "payload" => body["payload"] = json!(value),
+            "tags" => body["tags"] = value.split(',').map(Value::from).collect(),
             "needs" => body["needs"] = value.split(',').map(need).collect(),
             "join" => body["join"] = json!(value),
             "from" => body["payload_from"] = json!(value),

@@ -29,6 +29,8 @@ pub enum TableKey {
     Versioned(TaskKey, u64),
     /// Until when late firings are spread.
     Pace,
+    /// Work on many tasks, by its number.
+    Sweep(u64),
     /// How far the forwards of one partition have come.
     Forwarded(Topic, Shard),
     /// A step that ended and whose dependents were not told yet, by the number of its end.
@@ -61,6 +63,12 @@ impl TableKey {
                 out.freeze()
             }
             Self::Pace => Bytes::from_static(b"w"),
+            Self::Sweep(number) => {
+                let mut out = BytesMut::with_capacity(9);
+                out.put_u8(b'b');
+                out.put_u64(*number);
+                out.freeze()
+            }
             Self::Ring(slot) => Bytes::copy_from_slice(&[b'r', slot.0]),
             Self::Forwarded(topic, shard) => {
                 let name = topic.name();

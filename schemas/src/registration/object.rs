@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::Complaint;
+use super::{Complaint, Refusal};
 
 /// More complaints than this are not told: the first ones are enough to see what is wrong.
 const MOST_COMPLAINTS: usize = 50;
@@ -67,6 +67,14 @@ impl Complaints {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// What was read, where nothing is complained of.
+    pub(super) fn or_else<T>(self, read: Option<T>) -> Result<T, Refusal> {
+        read.filter(|_| self.is_empty()).ok_or_else(|| Refusal {
+            malformed: false,
+            complaints: self.into_vec(),
+        })
     }
 
     pub(super) fn into_vec(self) -> Vec<Complaint> {
@@ -214,6 +222,14 @@ pub(super) fn text<'a>(
         .map_err(|error| complaints.add(path, format!("is not understood: {error}")))
         .ok()
         .map(|name| name.0)
+}
+
+pub(super) fn truth(raw: &RawValue, path: Path<'_>, complaints: &mut Complaints) -> Option<bool> {
+    let found = serde_json::from_str(raw.get()).ok();
+    if found.is_none() {
+        complaints.add(path, format!("must be true or false, is {}", kind(raw)));
+    }
+    found
 }
 
 /// Reads a whole number, 0 or more.

@@ -3,8 +3,10 @@
 use serde_json::value::RawValue;
 
 use super::object::{Complaints, Object, Path, text, whole, word};
-use super::{Command, Complaint, Patch, Refusal, Registration, Report, ReportResult};
-use super::{call, needs, parts, recurring, removal, when};
+use super::{
+    Command, Complaint, Inbound, Patch, Refusal, Registration, Report, ReportResult, SweepOp,
+};
+use super::{call, needs, parts, recurring, removal, sweep, when};
 use crate::id::{FireId, TaskId, TaskKey, TenantId};
 
 /// Largest registration, bytes: what a record may hold with room to spare for its headers.
@@ -66,9 +68,11 @@ const DEFINES: &[Op] = &[Op::Register, Op::Update];
 const TIMES: &[Op] = &[Op::Register, Op::Update, Op::Reschedule];
 const CARRIES: &[Op] = &[Op::Register, Op::Update, Op::Run];
 const REPORTS: &[Op] = &[Op::Report];
+/// What can be done to many tasks at once.
+pub(crate) const MANY: &[Op] = &[Op::Cancel, Op::Pause, Op::Resume];
 
 /// Every field of a registration, and the ops it belongs to; empty where it belongs to all.
-pub(crate) const FIELDS: [(&str, &[Op]); 24] = [
+pub(crate) const FIELDS: [(&str, &[Op]); 26] = [
     ("op", &[]),
     ("tenant", &[]),
     ("id", &[]),
@@ -90,6 +94,8 @@ pub(crate) const FIELDS: [(&str, &[Op]); 24] = [
     ("needs", DEFINES),
     ("join", DEFINES),
     ("payload_from", DEFINES),
+    ("tag", MANY),
+    ("all", MANY),
     ("fire_id", REPORTS),
     ("result", REPORTS),
     ("message", REPORTS),
@@ -104,7 +110,7 @@ pub(crate) const REPORT_RESULTS: [(&str, ReportResult); 3] = [
 /// Longest message of a report, in characters.
 pub(crate) const LONGEST_MESSAGE: usize = 4_096;
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
+pub(super) fn parse(bytes: &[u8]) -> Result<Inbound, Refusal> {
     let mut object = open(bytes)?;
     let mut complaints = Complaints::default();
     let names = FIELDS.map(|(name, _)| name);
@@ -116,7 +122,15 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
     if let Some(op) = op {
         check_belonging(&object, op, &mut complaints);
     }
-    let task = read_task(&object, &mut complaints);
+    let tenant = read_tenant(&object, &mut complaints);
+    if let Some(of) = op
+        .and_then(SweepOp::of)
+        .filter(|_| sweep::is_sweep(&object))
+    {
+        let sweep = sweep::sweep(&object, of, tenant, &mut complaints);
+        return complaints.or_else(sweep.map(Inbound::Many));
+    }
+    let task = read_task(&object, op, tenant, &mut complaints);
     let at = Path::Root;
     let if_version = object
         .get("if_version")
@@ -131,17 +145,12 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Registration, Refusal> {
         .for_each(|name| removal::remove(name, &mut patch));
     let changes = !removed.is_empty();
     let command = op.and_then(|op| read_command(op, &object, patch, changes, &mut complaints));
-    match (task, command) {
-        (Some(task), Some(command)) if complaints.is_empty() => Ok(Registration {
-            task,
-            if_version,
-            command,
-        }),
-        _ => Err(Refusal {
-            malformed: false,
-            complaints: complaints.into_vec(),
-        }),
-    }
+    let registration = task.zip(command).map(|(task, command)| Registration {
+        task,
+        if_version,
+        command,
+    });
+    complaints.or_else(registration.map(Inbound::One))
 }
 
 /// Checks what must hold of any JSON before its fields are looked at.
@@ -203,21 +212,36 @@ fn check_belonging(object: &Object<'_>, op: Op, complaints: &mut Complaints) {
     }
 }
 
-fn read_task(object: &Object<'_>, complaints: &mut Complaints) -> Option<TaskKey> {
-    let tenant = required(object, "tenant", complaints).and_then(|raw| {
-        let at = Path::Root.field("tenant");
-        let name = text(raw, at, complaints)?;
-        TenantId::new(&name)
-            .map_err(|error| complaints.add(at, error.to_string()))
-            .ok()
-    });
-    let id = required(object, "id", complaints).and_then(|raw| {
-        let at = Path::Root.field("id");
-        let name = text(raw, at, complaints)?;
-        TaskId::new(&name)
-            .map_err(|error| complaints.add(at, error.to_string()))
-            .ok()
-    });
+fn read_tenant(object: &Object<'_>, complaints: &mut Complaints) -> Option<TenantId> {
+    let raw = required(object, "tenant", complaints)?;
+    let at = Path::Root.field("tenant");
+    let name = text(raw, at, complaints)?;
+    TenantId::new(&name)
+        .map_err(|error| complaints.add(at, error.to_string()))
+        .ok()
+}
+
+fn read_task(
+    object: &Object<'_>,
+    op: Option<Op>,
+    tenant: Option<TenantId>,
+    complaints: &mut Complaints,
+) -> Option<TaskKey> {
+    let at = Path::Root.field("id");
+    let Some(raw) = object.get("id") else {
+        let many = op.is_some_and(|op| MANY.contains(&op));
+        let problem = if many {
+            "is missing; or name many tasks by `tag`, or by `all`"
+        } else {
+            "is missing"
+        };
+        complaints.add(at, problem);
+        return None;
+    };
+    let name = text(raw, at, complaints)?;
+    let id = TaskId::new(&name)
+        .map_err(|error| complaints.add(at, error.to_string()))
+        .ok();
     Some(TaskKey {
         tenant: tenant?,
         id: id?,

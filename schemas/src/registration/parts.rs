@@ -248,14 +248,21 @@ pub(super) fn tags(
         let Some(tag) = text(raw, at, complaints) else {
             continue;
         };
-        let length = tag.chars().count();
-        if !(1..=LONGEST_TAG).contains(&length) || tag.chars().any(char::is_control) {
-            let problem = format!("must be 1-{LONGEST_TAG} characters, none of them a control");
-            complaints.add(at, problem);
-        } else if tags.iter().any(|other| *other == tag) {
+        if check_tag(&tag, at, complaints) && tags.iter().any(|other| *other == tag) {
             complaints.add(at, "is given twice");
         }
         tags.push(tag.into_owned());
     }
     Some(tags)
+}
+
+/// Whether it can be a tag; complains of it otherwise.
+pub(super) fn check_tag(tag: &str, at: Path<'_>, complaints: &mut Complaints) -> bool {
+    let length = tag.chars().count();
+    let good = (1..=LONGEST_TAG).contains(&length) && !tag.chars().any(char::is_control);
+    if !good {
+        let problem = format!("must be 1-{LONGEST_TAG} characters, none of them a control");
+        complaints.add(at, problem);
+    }
+    good
 }

@@ -258,6 +258,7 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
         ("key.firing", TableKey::Firing(task(), part()).encode()),
         ("key.versioned", TableKey::Versioned(task(), 7).encode()),
         ("key.pace", TableKey::Pace.encode()),
+        ("key.sweep", TableKey::Sweep(7).encode()),
         ("key.meta", TableKey::Meta.encode()),
         ("value.meta", Meta::default().encode()),
         ("fire_id", Bytes::copy_from_slice(&fire_id().0)),

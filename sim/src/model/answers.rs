@@ -62,6 +62,7 @@ pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
                 created: &created,
                 recurs: task.recurring.is_some(),
                 expires: task.expires_after_ms.is_some(),
+                swept: super::sweep::is_swept(plan, "cancel", &task.key),
                 calm,
             };
             let told = format!("{} of {}, sent at {}", sending.op.name(), task.key, it.at);
@@ -87,6 +88,8 @@ struct Asked<'a> {
     recurs: bool,
     /// The task may end by its expiry.
     expires: bool,
+    /// The task may end by a cancel of many.
+    swept: bool,
     /// Nothing went wrong in this run.
     calm: bool,
 }
@@ -145,7 +148,7 @@ impl Asked<'_> {
                     .any(|it| self.created.contains(&it.request) && it.at + KNOWN_MS > told.at);
                 // What ended without a call is not known any more either.
                 let ended = self.before.iter().any(|it| op(it) == Some(&Op::Cancel));
-                if registered && !ended && !self.expires {
+                if registered && !ended && !self.expires && !self.swept {
                     wrong.push(format!("unknown at {}, though it was registered", told.at));
                 }
             }

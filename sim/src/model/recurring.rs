@@ -9,6 +9,7 @@ use schemas::{Millis, TaskKey};
 
 use super::broadcast;
 use super::facts::{Facts, Fate};
+use super::sweep::is_swept;
 use crate::history::History;
 use crate::plan::recurring::{Beat, KEPT, Recurring, WINDOW_MS};
 use crate::plan::{Op, Plan};
@@ -56,7 +57,10 @@ pub(super) fn keep_their_schedules(
         if let Some(first) = appended {
             let left_alone = ops
                 .iter()
-                .all(|op| matches!(op, Op::Register(..) | Op::Run));
+                .all(|op| matches!(op, Op::Register(..) | Op::Run))
+                && !["pause", "cancel"]
+                    .iter()
+                    .any(|op| is_swept(plan, op, &task.key));
             seen.each_has_a_fate(first.appended, left_alone, verdict);
         }
     }

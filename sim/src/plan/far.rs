@@ -54,6 +54,7 @@ impl Plan {
             sends_within_ms: 0,
             tasks,
             sendings,
+            sweeps: Vec::new(),
             faults: Vec::new(),
             keep_ms: 0,
             bug: None,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use pipeline::log::Reader;
 use pipeline::memory::MemoryBroker;
 use pipeline::{Broker, LogError, LogEvent, Record, TopicPartition};
-use schemas::index::{Phase, RingPhase, RingRow, TaskRow};
+use schemas::index::{Phase, RingPhase, RingRow, SweepRow, TaskRow};
 use schemas::{Millis, Role, Shard, Topic};
 
 use super::{PATIENCE_MS, World};
@@ -55,6 +55,8 @@ impl World {
                     Phase::Planted { .. } => return None,
                     Phase::Held | Phase::Paused | Phase::Busy | Phase::Ended { .. } => {}
                 }
+            } else if SweepRow::decode(value).is_ok_and(|row| !row.is_over()) {
+                return None;
             } else if RingRow::decode(value).is_ok_and(|row| row.phase != RingPhase::Free) {
                 return None;
             }
@@ -93,6 +95,10 @@ impl World {
                 let over = matches!(row.phase, Phase::Ended { .. } | Phase::Paused);
                 if !over || row.wish.as_ref().is_some_and(|wish| !wish.told) {
                     left.push(format!("{key:?} is {:?}, wish {:?}", row.phase, row.wish));
+                }
+            } else if let Ok(row) = SweepRow::decode(value) {
+                if !row.is_over() {
+                    left.push(format!("{row:?}"));
                 }
             } else if let Ok(row) = RingRow::decode(value)
                 && row.phase != RingPhase::Free

@@ -151,7 +151,7 @@ impl<S: Store> PlannerCore<S> {
             asked.appended
         };
         Ok(Some(Plan {
-            version: self.table.next_version(),
+            version: self.number_of(asked),
             content,
             registered_at,
             priority: definition.priority,

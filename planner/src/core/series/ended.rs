@@ -229,6 +229,10 @@ fn decided(task: &mut Task, began: bool) {
 
 /// Adds a firing to the last ones of its task.
 fn remember(task: &mut Task, firing: &Task, closed: Closed) {
+    if closed == Closed::Taken && firing.row.past.is_empty() {
+        // Nothing happened: that must not push out what did.
+        return;
+    }
     let how = match closed {
         Closed::Ended(how, _) => how,
         Closed::Taken => Ending::Cancelled,

@@ -1,0 +1,100 @@
+//! What there is to see, in words.
+
+use schemas::index::SweepCount;
+use schemas::outcome::{Missed, OutcomeRecord};
+use schemas::{Millis, RequestId, TaskId, Topic};
+
+use super::{START, World};
+
+impl World {
+    /// What was called by itself since this was last asked, as `occurrence@due`, in seconds.
+    pub(crate) fn calls(&mut self) -> String {
+        let calls = std::mem::take(&mut self.behind.calls);
+        let name = |(_, occurrence, due): &(TaskId, u64, Millis)| {
+            format!("{occurrence}@{}", seconds(*due))
+        };
+        calls.iter().map(name).collect::<Vec<_>>().join(" ")
+    }
+
+    /// What was told as left out, as `first-last why from..to`.
+    pub(crate) fn left_out(&self) -> Vec<String> {
+        let log = self
+            .log
+            .get(&Topic::Outcomes)
+            .map_or(&[][..], Vec::as_slice);
+        let records = log.iter().filter_map(|record| record.value.as_ref());
+        let left = records.filter_map(|value| match OutcomeRecord::decode(value).unwrap() {
+            OutcomeRecord::Missed(missed) => Some(missed),
+            _ => None,
+        });
+        let name = |it: Missed| {
+            let why = format!("{:?}", it.why).to_lowercase();
+            let (from, to) = (seconds(it.from), seconds(it.to));
+            format!("{}-{} {why} {from}..{to}", it.first, it.last)
+        };
+        left.map(name).collect()
+    }
+
+    /// What became of a task's occurrences.
+    pub(crate) fn tally(&mut self, id: &str) -> String {
+        let Some(it) = self.view(id).and_then(|view| view.occurrences) else {
+            return "none".to_owned();
+        };
+        let counts = [
+            ("ended", it.ended),
+            ("skipped", it.skipped),
+            ("missed", it.missed),
+            ("taken", it.taken),
+            ("buffered", it.buffered),
+            ("live", u64::from(it.live)),
+        ];
+        let counts = counts.iter().filter(|(_, count)| *count > 0);
+        let words = counts.map(|(name, count)| format!("{name} {count}"));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    /// How the command on many tasks of that request stands.
+    pub(crate) fn sweep(&mut self, request: u128) -> String {
+        let Some(it) = self.core().sweep_view(RequestId(request)) else {
+            return "none".to_owned();
+        };
+        let SweepCount {
+            looked,
+            matched,
+            undecided,
+            changed,
+            unchanged,
+            cancelled,
+            too_late,
+            refused,
+        } = it.count;
+        let counts = [
+            ("undecided", undecided),
+            ("changed", changed),
+            ("unchanged", unchanged),
+            ("cancelled", cancelled),
+            ("too_late", too_late),
+            ("refused", refused),
+        ];
+        let counts = counts.iter().filter(|(_, count)| *count > 0);
+        let words: String = counts
+            .map(|(name, count)| format!(" {name} {count}"))
+            .collect();
+        let end = if it.ended_at.is_some() {
+            ""
+        } else {
+            " goes on"
+        };
+        format!("{matched} of {looked}{words}{end}")
+    }
+}
+
+/// Behind the start, as `10`, or `10.5`.
+fn seconds(time: Millis) -> String {
+    let ms = time.0 - START;
+    if ms % 1_000 == 0 {
+        (ms / 1_000).to_string()
+    } else {
+        format!("{}.{:03}", ms / 1_000, ms % 1_000)
+    }
+}
