@@ -37,6 +37,8 @@ pub struct PlannerConfig {
     pub turn_swept: usize,
     /// What became of a command on many tasks is told for so long behind its end, ms.
     pub sweep_kept_ms: u64,
+    /// Tasks and firings that one turn looks at after a calendar changed.
+    pub turn_replanned: usize,
     /// Work that can wait a little is done at most so often, ms.
     pub pace_ms: u64,
     /// An instance takes at most so many bytes of placements.
@@ -67,6 +69,7 @@ impl Default for PlannerConfig {
             turn_followed: 1_024,
             turn_swept: 4_096,
             sweep_kept_ms: 3_600_000,
+            turn_replanned: 1_024,
             pace_ms: 1_000,
             instance_bytes: 32 << 20,
             late_bytes: 24 << 20,

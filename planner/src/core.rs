@@ -163,6 +163,7 @@ impl<S: Store> PlannerCore<S> {
     fn work(&mut self) {
         self.tell_waiting();
         self.sweep();
+        self.replan();
         self.look_round();
         self.plant();
         self.seal();

@@ -32,6 +32,8 @@ pub const DEAD_LETTERS: &str = "tidewheel_planner_dead_letters_total";
 pub const CALENDARS: &str = "tidewheel_planner_calendars_total";
 /// Counter: records of `calendars` not understood; each is a dead letter too.
 pub const CALENDARS_REFUSED: &str = "tidewheel_planner_calendars_refused_total";
+/// Counter: tasks planned anew because a calendar changed.
+pub const REPLANNED: &str = "tidewheel_planner_replanned_total";
 /// Counter: index records applied while restoring.
 pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
 /// Counter: steps told how a step ended that they need.

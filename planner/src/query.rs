@@ -1,7 +1,7 @@
 //! A row as people see it.
 
 use schemas::answer::{FiringView, ListQuery, OccurrencesView, SharesView, WaitView};
-use schemas::index::{Ending, NeedState, Phase, Series, StepRow, TaskRow};
+use schemas::index::{Ending, NeedState, Parked, Phase, Series, StepRow, TaskRow};
 use schemas::registration::{needs_json, schedule_json};
 use schemas::{Definition, FiringPart, TaskKey, TaskState, TaskView, Topic};
 
@@ -27,6 +27,7 @@ pub(crate) fn state_of(row: &TaskRow) -> TaskState {
         Phase::Planted { .. } => TaskState::Scheduled,
         Phase::Held => TaskState::Held,
         Phase::Paused => TaskState::Paused,
+        Phase::Parked => TaskState::Parked,
         Phase::Ended { how, .. } => ended(how),
     }
 }
@@ -91,12 +92,25 @@ pub(crate) fn view(
         waits_for: waits_for(row),
         reason: match row.step.as_deref() {
             Some(StepRow::Refused(because)) => Some(because.clone()),
-            _ => None,
+            _ => row.series.as_deref().and_then(parked),
         },
         firings,
         occurrences: row.series.as_deref().map(|series| occurrences(row, series)),
         broadcast: shares(row),
     }
+}
+
+fn parked(series: &Series) -> Option<String> {
+    Some(match series.parked.as_ref()? {
+        Parked::Unknown(name) => {
+            format!("calendar `{name}` is not known; the task goes on once it is registered")
+        }
+        Parked::Closed => {
+            "its calendars close every occurrence of the next eight years; it goes on \
+            once one of them changes"
+                .to_owned()
+        }
+    })
 }
 
 fn past(row: &TaskRow) -> impl Iterator<Item = FiringView> {
@@ -153,7 +167,7 @@ fn shares(row: &TaskRow) -> Option<SharesView> {
 }
 
 fn occurrences(row: &TaskRow, series: &Series) -> OccurrencesView {
-    let known = row.phase != Phase::Busy && !series.over;
+    let known = !matches!(row.phase, Phase::Busy | Phase::Parked) && !series.over;
     OccurrencesView {
         next: known.then_some(row.firing.occurrence),
         ended: series.tally.ended,

@@ -103,11 +103,13 @@ pub enum TaskState {
     Skipped,
     /// Held by a pause.
     Paused,
+    /// A recurring task of which nothing is planned until a calendar is there, or changes.
+    Parked,
 }
 
 impl TaskState {
     /// All, with the word each has in requests and answers.
-    pub const WORDS: [(&'static str, Self); 11] = [
+    pub const WORDS: [(&'static str, Self); 12] = [
         ("held", Self::Held),
         ("pending", Self::Pending),
         ("scheduled", Self::Scheduled),
@@ -119,6 +121,7 @@ impl TaskState {
         ("expired", Self::Expired),
         ("skipped", Self::Skipped),
         ("paused", Self::Paused),
+        ("parked", Self::Parked),
     ];
 }
 
@@ -154,7 +157,7 @@ pub struct TaskView {
     /// The needs that are not met, of a step that is held.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits_for: Vec<WaitView>,
-    /// Why a step was skipped, or given up without a call.
+    /// Why a step was skipped, or given up without a call; why a task is parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
     /// The last firings, oldest first; of a recurring task those that ended, then those that are live.

@@ -40,7 +40,7 @@ pub use self::definition::{content_of, decode_definition, encode_definition};
 pub use self::key::{
     TableKey, named, named_calendar, named_part, parse_name, parse_name_part, put_name, put_part,
 };
-pub use self::series::{Buffer, Lapse, Older, Series, Span, Tally};
+pub use self::series::{Buffer, Lapse, Older, Parked, Series, Span, Tally};
 pub use self::shares::{ShareTally, Shares};
 pub use self::sweep::{SweepCount, SweepRow, SweepWork};
 pub use self::task::{

@@ -93,6 +93,8 @@ impl Kind for Planner {
             turn_followed: 16,
             // And commands on many tasks.
             turn_swept: 8,
+            // So that a change of a calendar takes many, too.
+            turn_replanned: 4,
             ..PlannerConfig::default()
         };
         PlannerFactory::new(config, planner::store::MemoryStores::default())

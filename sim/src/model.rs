@@ -5,6 +5,7 @@
 
 mod answers;
 mod broadcast;
+mod calendar;
 mod facts;
 mod flow;
 mod recurring;

@@ -9,6 +9,7 @@ use crate::fates::Mood;
 use crate::planted::Bug;
 use crate::run::Options;
 
+pub use self::calendar::{CalendarPlan, CalendarSending, Keeps};
 pub use self::command::{Lane, Op, Sending, When};
 pub use self::fault::Fault;
 pub use self::recurring::Recurring;
@@ -16,6 +17,8 @@ pub use self::sweep::Sweep;
 
 #[path = "plan/broadcast.rs"]
 mod broadcast;
+#[path = "plan/calendar.rs"]
+pub mod calendar;
 #[path = "plan/clock.rs"]
 pub mod clock;
 #[path = "plan/command.rs"]
@@ -54,6 +57,10 @@ pub struct Plan {
     pub sendings: Vec<(u64, Sending)>,
     /// Commands on many tasks, likewise.
     pub sweeps: Vec<(u64, Sweep)>,
+    /// Calendars.
+    pub calendars: Vec<CalendarPlan>,
+    /// What they say, and from when on; likewise.
+    pub calendar_sendings: Vec<(u64, CalendarSending)>,
     /// Faults, likewise.
     pub faults: Vec<(u64, Fault)>,
     /// Retention keeps what everybody has read for so long, ms.
@@ -88,6 +95,8 @@ pub struct TaskPlan {
     pub recurring: Option<Recurring>,
     /// How many shards it has, if it is a broadcast.
     pub broadcast: Option<u32>,
+    /// The calendar it keeps to, if any.
+    pub keeps: Option<Keeps>,
 }
 
 impl Plan {
@@ -103,8 +112,7 @@ impl Plan {
             broadcasts,
             ..
         } = *options;
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let rng = &mut rng;
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed);
         let count = *[1, 2, 2, 3, 4].choose(rng).unwrap_or(&2);
         let shards = Shards::new(count).unwrap_or(Shards::DEFAULT);
         let most = usize::from(count.min(3));
@@ -123,11 +131,7 @@ impl Plan {
         let (mut tasks, mut sendings) = if let Some(steps) = flows {
             flow::draw(steps, shards, rng)
         } else {
-            let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
-            let count = rng.random_range(5..=most);
-            let mut tasks: Vec<TaskPlan> =
-                (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
-            take_to_intakes(&mut tasks, seed);
+            let tasks = apart(seed, shards, rng);
             let sendings = command::draw(&tasks, base, span_ms, rng);
             (tasks, sendings)
         };
@@ -149,6 +153,8 @@ impl Plan {
         if broadcasts {
             broadcast::add(seed, flows.is_none(), &mut tasks, &mut sendings);
         }
+        let (calendars, calendar_sendings) =
+            calendar::add((seed, shards, base, span_ms), &mut tasks);
         let skew_ms = if calm {
             0
         } else {
@@ -165,6 +171,8 @@ impl Plan {
             tasks,
             sendings,
             sweeps: Vec::new(),
+            calendars,
+            calendar_sendings,
             faults,
             keep_ms: keep_ms(seed),
             bug,
@@ -175,14 +183,24 @@ impl Plan {
     #[must_use]
     pub fn over_at(&self) -> u64 {
         let sent = self.sendings.last().map_or(0, |(at, _)| *at);
+        let changed = self.calendar_sendings.last().map_or(0, |(at, _)| *at);
         let fault = self
             .faults
             .iter()
             .map(|(at, fault)| at + fault.lasts_ms())
             .max();
         let sweep = self.sweeps.last().map_or(0, |(at, _)| *at);
-        sent.max(fault.unwrap_or(0)).max(sweep)
+        sent.max(changed).max(fault.unwrap_or(0)).max(sweep)
     }
+}
+
+/// Tasks that have nothing to do with each other.
+fn apart(seed: u64, shards: Shards, rng: &mut ChaCha8Rng) -> Vec<TaskPlan> {
+    let most = *[20, 60, 150].choose(rng).unwrap_or(&60);
+    let count = rng.random_range(5..=most);
+    let mut tasks: Vec<TaskPlan> = (0..count).map(|n| TaskPlan::draw(n, shards, rng)).collect();
+    take_to_intakes(&mut tasks, seed);
+    tasks
 }
 
 /// Some tasks go through the intake of their tenant; drawn apart, as [`keep_ms`].
@@ -254,6 +272,7 @@ impl TaskPlan {
             needs: None,
             recurring: None,
             broadcast: None,
+            keeps: None,
             key,
         }
     }

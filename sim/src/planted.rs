@@ -44,6 +44,8 @@ pub enum Bug {
     MisfireIgnored,
     /// A command on many tasks names others: what it was for is called all the same.
     SparedBySweep,
+    /// Calendars never change once they are known: doubled, and lost.
+    CalendarIgnored,
 }
 
 /// The connection of a worker of `role`, with the bug in it if it is one of the log.

@@ -23,6 +23,7 @@ use crate::table::Table;
 use crate::trace::Trace;
 
 mod asked;
+mod calendars;
 mod ends;
 mod faults;
 mod many;
@@ -78,6 +79,7 @@ struct Being {
 enum Happening {
     Send(usize),
     Sweep(usize),
+    Calendar(usize),
     Fault(Fault),
     Start(usize),
     Begin(Box<asked::Beginning>),
@@ -164,6 +166,9 @@ impl World {
         for (n, (at, _)) in plan.sweeps.iter().enumerate() {
             self.schedule(*at, Happening::Sweep(n));
         }
+        for (n, (at, _)) in plan.calendar_sendings.iter().enumerate() {
+            self.schedule(*at, Happening::Calendar(n));
+        }
         for (at, fault) in &plan.faults {
             self.schedule(*at, Happening::Fault(fault.clone()));
         }
@@ -227,6 +232,7 @@ impl World {
             match entry.remove() {
                 Happening::Send(n) => self.send(n),
                 Happening::Sweep(n) => self.send_sweep(n),
+                Happening::Calendar(n) => self.send_calendar(n),
                 Happening::Fault(fault) => self.befall(fault),
                 Happening::Start(worker) => self.start(worker),
                 Happening::Begin(beginning) => self.begin(*beginning),

@@ -115,7 +115,7 @@ const RECURRING: Options = Options {
 const SERIES: [u64; 8] = [1, 4, 5, 9, 13, 17, 21, 28];
 
 /// What once failed with recurring tasks, and why.
-const SERIES_ONCE_FAILED: [(u64, &str); 3] = [
+const SERIES_ONCE_FAILED: [(u64, &str); 4] = [
     (
         2,
         "the model took a manual run that was taken back for an occurrence",
@@ -127,6 +127,10 @@ const SERIES_ONCE_FAILED: [(u64, &str); 3] = [
     (
         77,
         "a member that lost its connection while it left came back to a part of its shards",
+    ),
+    (
+        154,
+        "a calendar changed when the last occurrence was planted, and it was called all the same",
     ),
 ];
 
@@ -167,6 +171,7 @@ fn every_planted_bug_is_found() {
         Bug::DriftingRate,
         Bug::OverlapIgnored,
         Bug::MisfireIgnored,
+        Bug::CalendarIgnored,
     ] {
         let options = Options {
             bug: Some(bug),

@@ -5,6 +5,7 @@
 //! and the machine. A figure that misses its aim makes the command fail. `docs/proof.md` lists
 //! the claims with what each takes.
 
+mod calendars;
 mod cancel;
 mod clients;
 mod far;
@@ -60,7 +61,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 19] = [
+static CLAIMS: [Claim; 20] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -145,6 +146,11 @@ static CLAIMS: [Claim; 19] = [
         name: "time.4",
         text: "overlap, flows and broadcasts as their tables say; flows of 1,000 steps survive every crash",
         show: flows::tables_and_seeds,
+    },
+    Claim {
+        name: "time.5",
+        text: "a changed calendar plans anew: closed is not called, opened is, planted or not",
+        show: calendars::changed,
     },
     Claim {
         name: "time.6",

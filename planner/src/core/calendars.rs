@@ -7,6 +7,9 @@
 //! Every shard keeps all calendars in its table: they are there before anything is planted after a
 //! restart.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use bytes::Bytes;
 use pipeline::{Ask, Outgoing, Record, TopicPartition};
 use schemas::answer::CalendarChange;
@@ -14,6 +17,7 @@ use schemas::calendar::{CalendarPage, CalendarQuery, CalendarRecord, read_calend
 use schemas::dead_letter::Origin;
 use schemas::index::{CalendarRow, Forward, named_calendar};
 use schemas::{CalendarKey, CalendarName, CalendarView, CommandAnswer, RequestId, Topic};
+use timetable::Calendar;
 
 use super::PlannerCore;
 use super::admit::request_of;
@@ -25,9 +29,16 @@ use crate::store::Store;
 /// Others are told of so many changes at a time.
 const STEP: usize = 64;
 
+/// Calendars held ready at most.
+const MOST_READY: usize = 256;
+
 /// What a core holds of calendars beside the table.
 #[derive(Debug, Default)]
 pub(super) struct Calendars {
+    /// Those that were asked for, ready to be asked; `None` where there is none.
+    ready: BTreeMap<CalendarKey, Option<Arc<Calendar>>>,
+    /// Tasks may be left to be planned anew.
+    pub(super) replans: bool,
     /// Others were told of the changes up to this number; their rows can go.
     told: Option<u64>,
 }
@@ -35,7 +46,7 @@ pub(super) struct Calendars {
 impl Calendars {
     /// Whether a turn has something to do here.
     pub(super) fn has_work(&self) -> bool {
-        self.told.is_some()
+        self.told.is_some() || self.replans
     }
 }
 
@@ -135,10 +146,12 @@ impl<S: Store> PlannerCore<S> {
         self.answer(request, answer);
     }
 
-    /// The calendar says this from now on.
+    /// The calendar says this from now on; the tasks that name it are planned anew.
     fn set_calendar(&mut self, calendar: &CalendarKey, json: Option<&Bytes>, version: u64) {
         ::metrics::counter!(metrics::CALENDARS).increment(1);
         self.table.set_calendar(calendar, version, json);
+        self.calendars.ready.remove(calendar);
+        self.calendar_changed(calendar.clone());
     }
 
     fn refuse_calendar(
@@ -158,6 +171,27 @@ impl<S: Store> PlannerCore<S> {
         ::metrics::counter!(metrics::CALENDARS_REFUSED).increment(1);
         self.dead_letter(origin, problem.clone(), None, value);
         self.answer(request, refused("", &problem));
+    }
+
+    /// A calendar, ready to be asked, if there is one of this name.
+    pub(super) fn calendar(&mut self, calendar: &CalendarKey) -> Option<Arc<Calendar>> {
+        if let Some(ready) = self.calendars.ready.get(calendar) {
+            return ready.clone();
+        }
+        let json = self.table.calendar(calendar);
+        let ready = json.and_then(|(_, json)| match read_calendar(&json) {
+            Ok(read) => Some(Arc::new(read)),
+            Err(error) => {
+                // It was understood when it was taken: by another release.
+                tracing::warn!(%calendar, %error, "a calendar is not understood any more");
+                None
+            }
+        });
+        if self.calendars.ready.len() >= MOST_READY {
+            self.calendars.ready.clear();
+        }
+        self.calendars.ready.insert(calendar.clone(), ready.clone());
+        ready
     }
 
     /// Tells the other shards of what is committed and was not told; asked for behind each commit.

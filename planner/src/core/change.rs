@@ -135,8 +135,7 @@ impl<S: Store> PlannerCore<S> {
                 if base.definition == before {
                     return Ok(None);
                 }
-                base.keep = false;
-                base.registered_at = asked.appended;
+                (base.keep, base.registered_at) = (false, asked.appended);
                 if let Some(due) = due {
                     restart(&mut base, due);
                 }

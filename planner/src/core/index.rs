@@ -23,6 +23,7 @@ use schemas::{DecodeError, FireId, FiringPart, Millis, Shard, Slot, TaskKey, Top
 use super::overlay::{ENDED, Overlay, Scan, StoreFacts};
 use crate::error::StoreError;
 use crate::store::Store;
+pub(crate) use calendar::{naming, who_names};
 use relate::relations_of;
 pub(crate) use relate::{waiting_behind, who_waits};
 use task::{DefinitionAt, Place, definition_key, place_of, revoked_key, row_key, task_of, wished};

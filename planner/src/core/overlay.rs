@@ -11,17 +11,18 @@ use crate::error::StoreError;
 use crate::store::{Store, Write};
 
 /// Keys of this machine only, never in the changelog: the order of what waits, of what ended, where
-/// a revoked firing belongs, who waits for which step, when a recurring task is to be looked at, and
-/// what the store knows of itself.
+/// a revoked firing belongs, who waits for which step, when a recurring task is to be looked at, which
+/// name a calendar, and what the store knows of itself.
 pub(crate) const WAITING: u8 = b'o';
 pub(crate) const LOOKED: u8 = b'l';
 pub(crate) const ENDED: u8 = b'e';
 pub(crate) const REVOKED: u8 = b'i';
 pub(crate) const NEEDED: u8 = b'n';
+pub(crate) const NAMED: u8 = b'h';
 const SELF: &[u8] = b"!";
 /// How keys and values of this machine only are laid out. Raise it with every change of them: a store
 /// of another layout is built anew.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 2;
 
 type Layer = BTreeMap<Bytes, Option<Bytes>>;
 
@@ -238,7 +239,7 @@ impl StoreFacts {
 fn is_local(key: &[u8]) -> bool {
     matches!(
         key.first(),
-        Some(&WAITING | &LOOKED | &ENDED | &REVOKED | &NEEDED)
+        Some(&WAITING | &LOOKED | &ENDED | &REVOKED | &NEEDED | &NAMED)
     )
 }
 

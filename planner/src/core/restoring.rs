@@ -181,6 +181,7 @@ impl<S: Store> PlannerCore<S> {
             self.asks.push_back(Ask::Read(topic, offset));
         }
         self.tell_calendars();
+        self.calendars.replans = true;
         self.checkpoint.asked_at = Millis::MIN;
         tracing::debug!(
             shard = self.shard.0,

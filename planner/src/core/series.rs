@@ -19,6 +19,7 @@ mod ended;
 mod misfire;
 mod overlap;
 mod pace;
+mod replan;
 mod rules;
 mod timer;
 mod walk;
@@ -38,8 +39,9 @@ use super::plant::expiry_of;
 use super::shares::shares_of;
 use crate::metrics;
 use crate::store::Store;
-use course::{Course, is_serial, unknown_calendar};
+use course::{Course, is_serial};
 pub(super) use pace::Pacer;
+use replan::{first_or_parked, names_of, park_if_closed};
 pub(super) use rules::Rules;
 pub(super) use timer::Timer;
 pub(super) use walk::Looking;
@@ -59,11 +61,11 @@ impl<S: Store> PlannerCore<S> {
         definition: &Definition,
         appended: Millis,
     ) -> Result<(Box<Series>, Firing), CommandAnswer> {
-        if let Some(problem) = unknown_calendar(definition) {
-            return Err(refused("schedule.calendars", &problem));
-        }
+        // As far as its calendars are known; where one is not, the task is parked when it is looked at.
         let timer = self.timer_of(key, definition, appended);
-        let first = timer.and_then(|timer| timer.first(appended));
+        let (first, parked) = timer
+            .as_ref()
+            .map_or((None, None), |timer| first_or_parked(timer, appended));
         let Some(first) = first else {
             return Err(refused("schedule", "has no occurrence any more"));
         };
@@ -85,6 +87,8 @@ impl<S: Store> PlannerCore<S> {
             lapse: None,
             deciding: 0,
             began: false,
+            calendars: names_of(definition),
+            parked,
         };
         let firing = next_firing(key, &series, 1, first);
         Ok((Box::new(series), firing))
@@ -166,6 +170,9 @@ impl<S: Store> PlannerCore<S> {
         until: Option<Millis>,
         left: &mut usize,
     ) -> bool {
+        if self.is_parked(task, definition) {
+            return true;
+        }
         let Some(course) = self.course_of(task, definition) else {
             return true;
         };
@@ -205,6 +212,12 @@ impl<S: Store> PlannerCore<S> {
             self.advance(task, &course);
             // Nothing to do unless it came too late to be fired.
             self.plan_behind(task, Some(definition), self.now, true);
+        }
+        let series = task.row.series.as_ref();
+        let over = series.filter(|series| series.over);
+        let behind = over.map(|series| series.last_due.unwrap_or(series.since));
+        if behind.is_some_and(|behind| park_if_closed(task, &course.timer, behind)) {
+            return true;
         }
         task.row.firing.leg_due = self.look_at(task, &course);
         if until.is_none() && !self.rests(task) && is_over(task) {

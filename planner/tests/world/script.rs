@@ -28,6 +28,7 @@ pub(crate) fn check(name: &str, script: &str) {
 }
 
 /// Runs one step until everything rests; what was told, and what was shown.
+#[expect(clippy::too_many_lines, reason = "a table of steps")]
 pub(crate) fn run(world: &mut World, step: &str) -> String {
     let words: Vec<&str> = step.split_whitespace().collect();
     let mut shown = Vec::new();
@@ -75,6 +76,22 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         ["tally", id] => {
             world.pump();
             shown.push(world.tally(id));
+        }
+        ["calendar", name, closed] => {
+            let windows: Vec<Value> = closed
+                .split(',')
+                .map(|time| json!({"time": time}))
+                .collect();
+            let json = json!({"excluded": windows}).to_string();
+            world.calendar(&format!("t/{name}"), Some(&json));
+        }
+        ["calendar", name] => {
+            world.calendar(&format!("t/{name}"), None);
+        }
+        ["reason", id] => {
+            world.pump();
+            let view = world.view(id).unwrap();
+            shown.push(view.reason.unwrap_or_default());
         }
         ["stop"] => world.behind.stopped = true,
         ["go"] => world.behind.stopped = false,
@@ -176,6 +193,10 @@ pub(crate) fn json(words: &[&str]) -> Value {
                 body["schedule"][field] = json!(at);
             }
             "broadcast" => body["broadcast"] = json!(value.parse::<u64>().unwrap()),
+            "calendars" => {
+                body["schedule"]["calendars"] = value.split(',').map(Value::from).collect();
+            }
+            "on_closed" => body["schedule"]["on_closed"] = json!(value),
             "overlap" => body["overlap"] = json!(value),
             "misfire" => {
                 body["misfire"]["policy"] = json!(value);

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::calendar::CalendarName;
 use crate::time::Millis;
 
 /// A recurring task. Its row's `firing` is the next occurrence that is to be looked at; those that were
@@ -42,6 +43,19 @@ pub struct Series {
     pub deciding: u32,
     /// The call of one that its wish waits for had begun.
     pub began: bool,
+    /// The calendars that its schedule names: it stands in an order by them.
+    pub calendars: Vec<CalendarName>,
+    /// Why nothing of it is planned, where that is so. Its row's `firing` is the first that can come.
+    pub parked: Option<Parked>,
+}
+
+/// Why nothing of a recurring task is planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Parked {
+    /// A calendar it names is not known.
+    Unknown(CalendarName),
+    /// Its calendars close every occurrence as far as one looks.
+    Closed,
 }
 
 impl Series {

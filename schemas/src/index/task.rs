@@ -112,6 +112,8 @@ pub enum Phase {
     /// Of a recurring task, or a firing in many calls: nothing is to be planned until one of its firings
     /// has ended or was decided.
     Busy,
+    /// Of a recurring task: nothing is planned until a calendar is known, or changes.
+    Parked,
 }
 
 /// How a task ended.

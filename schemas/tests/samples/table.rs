@@ -6,9 +6,9 @@ use schemas::calendar::{CalendarKey, CalendarRecord};
 use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
     Asker, Buffer, CalendarRow, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse,
-    Mark, NeedState, Older, Pace, PastFiring, Phase, Plan, Replan, RingPhase, RingRow, Series,
-    ShareTally, Shares, Span, StepRow, Successor, SweepCount, SweepRow, SweepWork, Tally, TaskRow,
-    Untold, Wish, decode_definition, encode_definition,
+    Mark, NeedState, Older, Pace, Parked, PastFiring, Phase, Plan, Replan, RingPhase, RingRow,
+    Series, ShareTally, Shares, Span, StepRow, Successor, SweepCount, SweepRow, SweepWork, Tally,
+    TaskRow, Untold, Wish, decode_definition, encode_definition,
 };
 use schemas::registration::SweepOp;
 use schemas::{
@@ -115,6 +115,8 @@ fn series() -> Series {
         }),
         deciding: 2,
         began: true,
+        calendars: vec![calendar().name],
+        parked: Some(Parked::Unknown(calendar().name)),
     }
 }
 

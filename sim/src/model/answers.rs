@@ -63,6 +63,7 @@ pub(super) fn are_true(plan: &Plan, history: &History, verdict: &mut Verdict) {
                 recurs: task.recurring.is_some(),
                 expires: task.expires_after_ms.is_some(),
                 swept: super::sweep::is_swept(plan, "cancel", &task.key),
+                closes: task.keeps.is_some(),
                 calm,
             };
             let told = format!("{} of {}, sent at {}", sending.op.name(), task.key, it.at);
@@ -90,6 +91,8 @@ struct Asked<'a> {
     expires: bool,
     /// The task may end by a cancel of many.
     swept: bool,
+    /// Its calendar may close all of it, which ends it without a call.
+    closes: bool,
     /// Nothing went wrong in this run.
     calm: bool,
 }
@@ -148,7 +151,8 @@ impl Asked<'_> {
                     .any(|it| self.created.contains(&it.request) && it.at + KNOWN_MS > told.at);
                 // What ended without a call is not known any more either.
                 let ended = self.before.iter().any(|it| op(it) == Some(&Op::Cancel));
-                if registered && !ended && !self.expires && !self.swept {
+                let ends = self.expires || self.swept || self.closes;
+                if registered && !ended && !ends {
                     wrong.push(format!("unknown at {}, though it was registered", told.at));
                 }
             }

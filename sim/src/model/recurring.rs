@@ -8,6 +8,7 @@ use schemas::outcome::MissedWhy;
 use schemas::{Millis, TaskKey};
 
 use super::broadcast;
+use super::calendar::Kept;
 use super::facts::{Facts, Fate};
 use super::sweep::is_swept;
 use crate::history::History;
@@ -50,7 +51,9 @@ pub(super) fn keep_their_schedules(
             .map(|(_, sending)| &sending.op)
             .collect();
         seen.occurrences_increase(verdict);
-        seen.misfires_follow_the_policy(verdict);
+        if task.keeps.is_none() {
+            seen.misfires_follow_the_policy(verdict);
+        }
         seen.nothing_overlaps(history, verdict);
         seen.nothing_is_called_too_late(history, verdict);
         let appended = history.sent.iter().find(|sent| sent.task == n);
@@ -61,7 +64,21 @@ pub(super) fn keep_their_schedules(
                 && !["pause", "cancel"]
                     .iter()
                     .any(|op| is_swept(plan, op, &task.key));
-            seen.each_has_a_fate(first.appended, left_alone, verdict);
+            match &task.keeps {
+                Some(keeps) if !matches!(recurring.beat, Beat::AfterEach(_)) => {
+                    let kept = Kept {
+                        key: &task.key,
+                        keeps,
+                        beats: seen.dues(first.appended, recurring.end),
+                        fates: &seen.fates,
+                        left_alone,
+                        cancels: recurring.overlap == "cancel_previous",
+                    };
+                    kept.follows_its_calendar(plan, verdict);
+                }
+                Some(_) => {}
+                None => seen.each_has_a_fate(first.appended, left_alone, verdict),
+            }
         }
     }
 }

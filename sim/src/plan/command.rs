@@ -107,6 +107,11 @@ impl Op {
                 }
                 if let Some(recurring) = told(task, bug) {
                     recurring.put(&mut command, u64::from(bug == Some(Bug::DriftingRate)));
+                    if let Some(keeps) = &task.keeps {
+                        let on_closed = if keeps.moves { "move" } else { "skip" };
+                        command["schedule"]["calendars"] = json!([keeps.name]);
+                        command["schedule"]["on_closed"] = json!(on_closed);
+                    }
                 }
                 if let Some(n) = task.broadcast {
                     let short = bug == Some(Bug::ShortBroadcast) && n > 2;

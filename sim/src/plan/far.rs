@@ -55,6 +55,8 @@ impl Plan {
             tasks,
             sendings,
             sweeps: Vec::new(),
+            calendars: Vec::new(),
+            calendar_sendings: Vec::new(),
             faults: Vec::new(),
             keep_ms: 0,
             bug: None,

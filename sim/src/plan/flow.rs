@@ -59,6 +59,7 @@ fn step(
         needs,
         recurring: None,
         broadcast: None,
+        keeps: None,
         key,
     }
 }

@@ -53,7 +53,11 @@ impl World {
                         first = Some(first.map_or(due, |first: Millis| first.min(due)));
                     }
                     Phase::Planted { .. } => return None,
-                    Phase::Held | Phase::Paused | Phase::Busy | Phase::Ended { .. } => {}
+                    Phase::Held
+                    | Phase::Paused
+                    | Phase::Parked
+                    | Phase::Busy
+                    | Phase::Ended { .. } => {}
                 }
             } else if SweepRow::decode(value).is_ok_and(|row| !row.is_over()) {
                 return None;
@@ -92,7 +96,10 @@ impl World {
             .collect();
         for ((_, key), value) in &self.tail.rows {
             if let Ok((row, _)) = TaskRow::decode(value) {
-                let over = matches!(row.phase, Phase::Ended { .. } | Phase::Paused);
+                let over = matches!(
+                    row.phase,
+                    Phase::Ended { .. } | Phase::Paused | Phase::Parked
+                );
                 if !over || row.wish.as_ref().is_some_and(|wish| !wish.told) {
                     left.push(format!("{key:?} is {:?}, wish {:?}", row.phase, row.wish));
                 }
@@ -112,6 +119,7 @@ impl World {
             (Role::Planner, Topic::Intake(0)),
             (Role::Planner, Topic::Intake(1)),
             (Role::Planner, Topic::Forwards),
+            (Role::Planner, Topic::Calendars),
             (Role::Planner, Topic::Outcomes),
             (Role::Archive, Topic::Outcomes),
             (Role::Dispatcher, Topic::Fires(schemas::Priority::High)),

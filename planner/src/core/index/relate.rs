@@ -5,6 +5,7 @@ use schemas::index::{Follow, TableKey, TaskRow, named};
 use schemas::{TaskId, TaskKey};
 
 use super::Table;
+use super::calendar::names_of;
 use crate::core::overlay::{NEEDED, after};
 use crate::store::Store;
 
@@ -82,9 +83,8 @@ impl<S: Store> Table<S> {
 pub(super) fn relations_of(key: &TaskKey, row: &TaskRow) -> Vec<Bytes> {
     let needs = row.held().map_or(&[][..], |held| &held.needs);
     let needed = needs.iter().filter_map(|need| key.sibling(&need.step));
-    needed
-        .map(|step| relation(&step, key.id.as_str()))
-        .collect()
+    let needed = needed.map(|step| relation(&step, key.id.as_str()));
+    needed.chain(names_of(key, row)).collect()
 }
 
 fn relation(step: &TaskKey, id: &str) -> Bytes {

@@ -4,7 +4,6 @@ use schemas::bucket::Purpose;
 use schemas::index::{Phase, Plan, content_of, decode_definition, encode_definition};
 use schemas::{Beat, CommandAnswer, Definition, FiringPart, Millis, Payload, Schedule};
 
-use super::unknown_calendar;
 use super::wish::next_anew;
 use crate::core::PlannerCore;
 use crate::core::admit::Asked;
@@ -84,7 +83,7 @@ impl<S: Store> PlannerCore<S> {
 
     /// Takes back what stands in the wish's way. The answer comes once all of that is decided.
     fn pursue(&mut self, mut task: Task, purpose: Purpose) -> Verdict {
-        self.take_back(&mut task, purpose, purpose == Purpose::Cancel);
+        self.take_back(&mut task, purpose, purpose == Purpose::Cancel, None);
         let deciding = task.row.series.as_ref().map_or(0, |series| series.deciding);
         if deciding == 0 {
             self.carry_out(task);
@@ -172,7 +171,10 @@ impl<S: Store> PlannerCore<S> {
     ) -> Result<Millis, CommandAnswer> {
         let timer = self.timer_of(&task.key, definition, since);
         let settled = task.row.series.as_ref().and_then(|series| series.settled);
-        let next = timer.and_then(|timer| next_anew(&timer, since, settled, at));
+        let next = timer.and_then(|timer| {
+            let next = next_anew(&timer, since, settled, at);
+            next.or_else(|| timer.closed_behind(at.0))
+        });
         match next {
             Some(due) => Ok(due),
             None if at.1 => Ok(due_of(&task.row)),
@@ -213,9 +215,6 @@ fn check_recurring(definition: &Definition) -> Result<(), CommandAnswer> {
     if definition.schedule.recurrence().is_none() {
         let problem = "a recurring task stays one; cancel it and register another";
         return Err(refused("schedule", problem));
-    }
-    if let Some(problem) = unknown_calendar(definition) {
-        return Err(refused("schedule.calendars", &problem));
     }
     let complaints = definition.complaints();
     if complaints.is_empty() {

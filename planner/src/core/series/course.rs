@@ -38,8 +38,7 @@ impl<S: Store> PlannerCore<S> {
         definition: &Definition,
         since: Millis,
     ) -> Option<Timer> {
-        // None is known: a schedule that names one is refused.
-        let calendars = Vec::new();
+        let calendars = self.calendars_of(key, definition);
         match Timer::of(key, definition, since, &mut self.rules, calendars) {
             Ok(timer) => timer,
             Err(problem) => {
@@ -68,10 +67,4 @@ pub(super) fn is_serial(definition: &Definition) -> bool {
     let recurrence = definition.schedule.recurrence();
     let follows = |it: &Recurrence| matches!(it.beat, Beat::AfterEach(_));
     definition.overlap != Overlap::Allow || recurrence.is_some_and(follows)
-}
-
-/// What is wrong with the calendars it names.
-pub(super) fn unknown_calendar(definition: &Definition) -> Option<String> {
-    let first = definition.schedule.recurrence()?.calendars.first()?;
-    Some(format!("calendar `{first}` is not known"))
 }

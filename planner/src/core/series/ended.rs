@@ -4,7 +4,7 @@ use schemas::index::{Ending, PastFiring, Phase, Wish};
 use schemas::outcome::{Again, UnplantedEnd};
 use schemas::{Definition, Millis, Overlap};
 
-use super::{come, scheduled_live};
+use super::{come, park_if_closed, scheduled_live};
 use crate::core::PlannerCore;
 use crate::core::index::Task;
 use crate::core::outcome::MOST_FIRINGS;
@@ -165,7 +165,10 @@ impl<S: Store> PlannerCore<S> {
                 let occurrence = task.row.firing.occurrence;
                 come(task, occurrence, next);
             }
-            None => series.over = true,
+            None => {
+                series.over = true;
+                park_if_closed(task, &course.timer, after);
+            }
         }
     }
 

@@ -10,6 +10,9 @@ use crate::core::PlannerCore;
 use crate::core::index::Task;
 use crate::store::Store;
 
+/// Occurrences that wait with a time of their own each; further ones share one.
+const MOST_APART: usize = 256;
+
 impl<S: Store> PlannerCore<S> {
     /// The time of the row's occurrence has come, or is near and nothing stands in its way.
     pub(super) fn arrive(&mut self, task: &mut Task, course: &Course<'_>) {
@@ -28,7 +31,7 @@ impl<S: Store> PlannerCore<S> {
             Overlap::CancelPrevious => {
                 self.drop_buffers(task);
                 buffer(task);
-                self.take_back(task, Purpose::Cancel, false);
+                self.take_back(task, Purpose::Cancel, false, None);
                 self.release_buffer(task, course);
             }
             Overlap::Allow | Overlap::Skip | Overlap::BufferOne => self.skip(task, occurrence, due),
@@ -99,7 +102,9 @@ fn buffer(task: &mut Task) {
     let Some(series) = &mut task.row.series else {
         return;
     };
-    let last = series.buffers.last_mut();
+    // Where a calendar may change, what comes behind an occurrence may too: each keeps its own time.
+    let apart = !series.calendars.is_empty() && series.buffers.len() < MOST_APART;
+    let last = series.buffers.last_mut().filter(|_| !apart);
     match last.filter(|last| last.occurrence + last.count == occurrence) {
         Some(last) => last.count += 1,
         None => series.buffers.push(Buffer {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use schemas::{Beat, Definition, Millis, TaskKey};
-use timetable::{Calendar, Every, Spread, Timetable, open_in_all};
+use timetable::{Calendar, Every, NoMore, Spread, Timetable, open_in_all};
 
 use super::rules::Rules;
 
@@ -114,6 +114,25 @@ impl Timer {
         };
         let found = table.next_after(due.0, &self.calendars());
         found.ok().and_then(|found| within_time(found.due))
+    }
+
+    /// Where the calendars close everything behind `from`, as far as one looks: what would come first
+    /// without them.
+    pub(crate) fn closed_behind(&self, from: Millis) -> Option<Millis> {
+        if self.calendars.is_empty() {
+            return None;
+        }
+        let closed = match &self.pulse {
+            Pulse::Clock(table) => {
+                table.due_after(from.0, &self.calendars()) == Err(NoMore::Closed)
+            }
+            Pulse::Delay { .. } => self.first(from).is_none(),
+        };
+        let open = Self {
+            calendars: Vec::new(),
+            ..self.clone()
+        };
+        open.first(from).filter(|_| closed)
     }
 
     /// With a fixed delay: the occurrence behind a firing that ended then.

@@ -11,7 +11,7 @@ use schemas::outcome::{MissedWhy, UnplantedEnd};
 use schemas::{CommandAnswer, Definition, Millis};
 
 use super::ended::Closed;
-use super::{Timer, buffered, come, is_serial, scheduled_live};
+use super::{Timer, buffered, come, is_serial, names_of, park_if_closed, scheduled_live};
 use crate::core::PlannerCore;
 use crate::core::index::Task;
 use crate::core::revoke::nothing;
@@ -20,14 +20,22 @@ use crate::store::Store;
 
 impl<S: Store> PlannerCore<S> {
     /// Takes back what is live and not begun. A cancel stops what failed before as well; a move lets it
-    /// go on. `manual`: manual runs too.
-    pub(super) fn take_back(&mut self, task: &mut Task, purpose: Purpose, manual: bool) {
+    /// go on. `manual`: manual runs too. `behind`: only what is due behind that.
+    pub(super) fn take_back(
+        &mut self,
+        task: &mut Task,
+        purpose: Purpose,
+        manual: bool,
+        behind: Option<Millis>,
+    ) {
         let cancel = purpose == Purpose::Cancel;
         for part in self.table.firings(&task.key) {
             let Some(mut firing) = self.table.load_part(&task.key, Some(part)) else {
                 continue;
             };
-            if (part.manual > 0 && !manual) || (firing.row.firing.attempt > 1 && !cancel) {
+            let stays = behind.is_some_and(|behind| firing.row.firing.due <= behind);
+            let retried = firing.row.firing.attempt > 1 && !cancel;
+            if stays || retried || (part.manual > 0 && !manual) {
                 continue;
             }
             if firing.row.shares.as_ref().is_some_and(|it| it.made > 0) {
@@ -145,6 +153,8 @@ impl<S: Store> PlannerCore<S> {
         let Some(definition) = definition else {
             return;
         };
+        // Of the version there is: a calendar changed.
+        let same = plan.version == task.row.version;
         if plan.content != task.row.content {
             self.redefine(task, &definition, plan.definition, plan.version);
             task.row.content = plan.content;
@@ -152,10 +162,14 @@ impl<S: Store> PlannerCore<S> {
         task.row.version = plan.version;
         task.row.registered_at = plan.registered_at;
         task.row.priority = plan.priority;
-        self.drop_undecided(task);
+        self.drop_lapse(task);
+        if !same {
+            drop_buffers(task);
+        }
         let Some(series) = &mut task.row.series else {
             return;
         };
+        series.parked = None;
         if !plan.keep {
             series.since = plan.registered_at;
         }
@@ -183,13 +197,15 @@ impl<S: Store> PlannerCore<S> {
 
     /// What was about to be fired is not any more.
     fn drop_undecided(&mut self, task: &mut Task) {
-        let Some(series) = &mut task.row.series else {
-            return;
-        };
-        series.tally.taken += buffered(series);
-        series.buffers.clear();
-        let left_out = series.lapse.take().and_then(|lapse| lapse.left_out);
-        if let Some(span) = left_out {
+        drop_buffers(task);
+        self.drop_lapse(task);
+    }
+
+    /// Misfires are looked through anew.
+    fn drop_lapse(&mut self, task: &mut Task) {
+        let series = task.row.series.as_mut();
+        let lapse = series.and_then(|series| series.lapse.take());
+        if let Some(span) = lapse.and_then(|lapse| lapse.left_out) {
             self.tell_missed(task, span, MissedWhy::Late);
         }
     }
@@ -209,13 +225,18 @@ impl<S: Store> PlannerCore<S> {
             return;
         };
         let settled = series.last_due;
-        let next = timer
-            .as_ref()
-            .and_then(|timer| next_anew(timer, since, settled, at));
-        let spent = timer.is_some_and(|timer| series.runs >= timer.most_runs());
-        series.over = spent || next.is_none();
-        if let Some(next) = next.filter(|_| !spent) {
-            come(task, occurrence, next);
+        let Some(timer) = timer else {
+            return;
+        };
+        let spent = series.runs + buffered(series) >= timer.most_runs();
+        let next = next_anew(&timer, since, settled, at).filter(|_| !spent);
+        series.over = next.is_none();
+        match next {
+            Some(next) => come(task, occurrence, next),
+            None => {
+                let behind = settled.map_or(at.0, |settled| settled.max(at.0));
+                park_if_closed(task, &timer, behind);
+            }
         }
     }
 
@@ -232,8 +253,17 @@ impl<S: Store> PlannerCore<S> {
             }
             series.defined = version;
             series.serial = is_serial(definition);
+            series.calendars = names_of(definition);
         }
         task.define(bytes);
+    }
+}
+
+/// What waits for a firing to end is not fired any more.
+fn drop_buffers(task: &mut Task) {
+    if let Some(series) = &mut task.row.series {
+        series.tally.taken += buffered(series);
+        series.buffers.clear();
     }
 }
 
