@@ -32,7 +32,6 @@ pub const DUE: HeaderName = HeaderName::from_static("tidewheel-due");
 pub const OCCURRENCE: HeaderName = HeaderName::from_static("tidewheel-occurrence");
 /// Which attempt, from 1.
 pub const ATTEMPT: HeaderName = HeaderName::from_static("tidewheel-attempt");
-
 /// Of a sharded broadcast: which of its shards, from 0.
 pub const SHARD: HeaderName = HeaderName::from_static("tidewheel-shard");
 /// Of a sharded broadcast: how many shards it has.

@@ -86,3 +86,30 @@ fn what_is_loaded_ahead_of_need_is_bounded() {
     assert_eq!(world.said.len(), 20_000);
     assert_eq!(world.core.loaded_bytes(), 0);
 }
+
+/// Long gone, a planner frees a slot and fills its next lap in one commit.
+#[test]
+fn a_lap_that_comes_with_the_free_before_it_outlives_a_crash() {
+    let mut world = World::new(START, Config::default());
+    let first = Instance(Millis(START));
+    world.place(first, id(1), START + 1_000, None);
+    while world.deliver(10) {}
+    world.advance(START + 1_000);
+    world.turn();
+    world.advance(first.end().0);
+    world.seal(first, 1, 0);
+    while world.deliver(10) {}
+    world.turn();
+    let lap = first.next_lap();
+    let due = lap.start().0 + 5_000;
+    world.advance(lap.start().0);
+    world.free(first);
+    world.place(lap, id(2), due, None);
+    while world.deliver(10) {}
+    world.turn();
+    world.crash();
+    while world.deliver(10) {}
+    world.advance(due);
+    world.turn();
+    assert_eq!(world.said.last(), Some(&Said::Fire(id(2))));
+}

@@ -105,7 +105,7 @@ fn meet(partition: &mut Partition, last: Instance) -> bool {
             partition.ahead = Some(instance);
             return false;
         }
-        Life::Unknown | Life::Drained(_) | Life::Freed(_) => partition.begin(instance),
+        Life::Unknown | Life::Drained(_) | Life::Freed(_) => partition.begin(instance, offset),
     }
     true
 }

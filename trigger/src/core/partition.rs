@@ -191,9 +191,11 @@ impl Partition {
         self.dealt = self.dealt.max(dealt);
     }
 
-    /// Begins an instance.
-    pub(crate) fn begin(&mut self, instance: Instance) {
+    /// Begins an instance with its first record. What stands before that is over: read again behind this
+    /// note, the `free` of the lap before would be taken for this one's.
+    pub(crate) fn begin(&mut self, instance: Instance, offset: i64) {
         self.life = Life::Open(instance);
+        self.start = self.start.max(offset);
         self.ahead = None;
         self.mark = Watermark::START;
         // What could not be read in front of the first placement may have been one.
