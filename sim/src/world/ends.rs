@@ -59,9 +59,9 @@ impl World {
                     | Phase::Busy
                     | Phase::Ended { .. } => {}
                 }
-            } else if SweepRow::decode(value).is_ok_and(|row| !row.is_over()) {
-                return None;
-            } else if RingRow::decode(value).is_ok_and(|row| row.phase != RingPhase::Free) {
+            } else if SweepRow::decode(value).is_ok_and(|row| !row.is_over())
+                || RingRow::decode(value).is_ok_and(|row| row.phase != RingPhase::Free)
+            {
                 return None;
             }
         }
