@@ -109,6 +109,7 @@ const RECURRING: Options = Options {
     far: false,
     recurring: true,
     broadcasts: false,
+    sweeps: false,
 };
 
 /// Fixed rates and delays, clocks near their changes, outages of an hour and of a day.

@@ -164,13 +164,10 @@ impl<S: Store> PlannerCore<S> {
             }
         }
         let definition = encode_definition(&base.definition);
+        let content = content_of(&definition);
         Ok(Some(Plan {
             version: self.number_of(asked),
-            content: if stays {
-                base.content
-            } else {
-                content_of(&definition)
-            },
+            content: if stays { base.content } else { content },
             registered_at: base.registered_at,
             priority: base.definition.priority,
             due: base.due,

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
 use planner::store::{MemoryStore, MemoryStores, Store, StoreSource};
 use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
-use schemas::answer::{ListQuery, REQUEST_HEADER};
+use schemas::answer::REQUEST_HEADER;
 use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
 
 use behind::Behind;
@@ -358,46 +358,9 @@ impl World {
         self.requests
     }
 
-    /// The keys that the changelog has rows for, but the ring and what says how far things came.
-    pub(crate) fn rows_of_index(&self) -> Vec<String> {
-        let log = self.log.get(&Topic::Index).map_or(&[][..], Vec::as_slice);
-        let last: BTreeMap<_, _> = log
-            .iter()
-            .map(|r| (r.key.clone(), r.value.is_some()))
-            .collect();
-        let rows = last.into_iter().filter(|(_, there)| *there);
-        let names = rows.filter_map(|(key, _)| String::from_utf8(key?.to_vec()).ok());
-        names
-            .filter(|name| !name.starts_with(['r', 'f', 'm']))
-            .collect()
-    }
-
     /// Loses what was committed, of every topic.
     pub(crate) fn forget_positions(&mut self) {
         self.committed.clear();
-    }
-
-    /// Everything there is to see, in one text.
-    pub(crate) fn picture(&mut self) -> String {
-        let query = ListQuery {
-            tenant: Some(TenantId::new("t").unwrap()),
-            limit: 500,
-            ..ListQuery::default()
-        };
-        let mut text = String::new();
-        let mut query = query;
-        loop {
-            let page = self.core().list(&query);
-            for task in page.tasks {
-                text += &format!("{task:?}\n");
-            }
-            match page.next {
-                Some(next) => query.after = Some(next),
-                None => break,
-            }
-        }
-        let ring: Vec<String> = self.core().ring().map(|row| format!("{row:?}")).collect();
-        text + &ring.join("\n")
     }
 
     pub(crate) fn view(&mut self, id: &str) -> Option<TaskView> {

@@ -1,12 +1,52 @@
 //! What there is to see, in words.
 
+use std::collections::BTreeMap;
+
+use schemas::answer::ListQuery;
 use schemas::index::SweepCount;
 use schemas::outcome::{Missed, OutcomeRecord};
-use schemas::{Millis, RequestId, TaskId, Topic};
+use schemas::{Millis, RequestId, TaskId, TenantId, Topic};
 
 use super::{START, World};
 
 impl World {
+    /// The keys that the changelog has rows for, but the ring and what says how far things came.
+    pub(crate) fn rows_of_index(&self) -> Vec<String> {
+        let log = self.log.get(&Topic::Index).map_or(&[][..], Vec::as_slice);
+        let last: BTreeMap<_, _> = log
+            .iter()
+            .map(|r| (r.key.clone(), r.value.is_some()))
+            .collect();
+        let rows = last.into_iter().filter(|(_, there)| *there);
+        let names = rows.filter_map(|(key, _)| String::from_utf8(key?.to_vec()).ok());
+        names
+            .filter(|name| !name.starts_with(['r', 'f', 'm']))
+            .collect()
+    }
+
+    /// Everything there is to see, in one text.
+    pub(crate) fn picture(&mut self) -> String {
+        let query = ListQuery {
+            tenant: Some(TenantId::new("t").unwrap()),
+            limit: 500,
+            ..ListQuery::default()
+        };
+        let mut text = String::new();
+        let mut query = query;
+        loop {
+            let page = self.core().list(&query);
+            for task in page.tasks {
+                text += &format!("{task:?}\n");
+            }
+            match page.next {
+                Some(next) => query.after = Some(next),
+                None => break,
+            }
+        }
+        let ring: Vec<String> = self.core().ring().map(|row| format!("{row:?}")).collect();
+        text + &ring.join("\n")
+    }
+
     /// What was called by itself since this was last asked, as `occurrence@due`, in seconds.
     pub(crate) fn calls(&mut self) -> String {
         let calls = std::mem::take(&mut self.behind.calls);

@@ -1,6 +1,7 @@
 //! One of every stored record, with everything in it that it can hold.
 
 mod pipe;
+mod sweep;
 mod table;
 
 use std::fmt::Debug;
@@ -229,6 +230,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         pipe::ended(),
         pipe::outcomes(),
         table::table(),
+        sweep::sweeps(),
         letters(),
         others(),
     ]

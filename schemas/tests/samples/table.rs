@@ -7,10 +7,9 @@ use schemas::flow::{Join, Need, On, When};
 use schemas::index::{
     Asker, Buffer, CalendarRow, Ending, Firing, Follow, Forward, Forwarded, Held, HeldNeed, Lapse,
     Mark, NeedState, Older, Pace, Parked, PastFiring, Phase, Plan, Replan, RingPhase, RingRow,
-    Series, ShareTally, Shares, Span, StepRow, Successor, SweepCount, SweepRow, SweepWork, Tally,
-    TaskRow, Untold, Wish, decode_definition, encode_definition,
+    Series, ShareTally, Shares, Span, StepRow, Successor, Tally, TaskRow, Untold, Wish,
+    decode_definition, encode_definition,
 };
-use schemas::registration::SweepOp;
 use schemas::{
     AnswerBody, Definition, Needs, Priority, RequestId, RetryPlan, RetryPolicy, Schedule, Shard,
     Topic,
@@ -188,10 +187,7 @@ fn full_row() -> TaskRow {
 }
 
 pub(crate) fn table() -> Vec<Sample> {
-    [tasks(), ring_and_marks(), sweeps()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [tasks(), ring_and_marks()].into_iter().flatten().collect()
 }
 
 #[expect(clippy::too_many_lines, reason = "a list of samples")]
@@ -276,46 +272,6 @@ fn tasks() -> Vec<Sample> {
             &after,
             definition_read,
         ),
-    ]
-}
-
-fn sweeps() -> Vec<Sample> {
-    let read: Read = |bytes| SweepRow::decode(bytes).map(|it| format!("{it:?}"));
-    let bare = SweepRow {
-        id: RequestId(0x0123_4567_89ab_cdef),
-        work: SweepWork::Command {
-            op: SweepOp::Cancel,
-            tag: None,
-        },
-        tenant: Some(task().tenant),
-        appended: DUE,
-        begun_at: DUE.plus(5),
-        after: None,
-        ended_at: None,
-        count: SweepCount::default(),
-    };
-    let full = SweepRow {
-        work: SweepWork::Command {
-            op: SweepOp::Pause,
-            tag: Some("orders".to_owned()),
-        },
-        after: Some(task()),
-        ended_at: Some(DUE.plus(7)),
-        count: SweepCount {
-            looked: 300,
-            matched: 8,
-            undecided: 1,
-            changed: 2,
-            unchanged: 3,
-            cancelled: 4,
-            too_late: 5,
-            refused: 6,
-        },
-        ..bare.clone()
-    };
-    vec![
-        sample("index.sweep", bare.encode(), &bare, read),
-        sample("index.sweep.full", full.encode(), &full, read),
     ]
 }
 

@@ -150,7 +150,9 @@ fn read(world: &World) -> Ends {
             let Some(Ok(row)) = row else { continue };
             let at = record.appended.since(plan.base);
             let end = row.is_over().then_some(at);
-            let known = ends.entry((row.id, shard)).or_insert_with(|| (row.clone(), end));
+            let known = ends
+                .entry((row.id, shard))
+                .or_insert_with(|| (row.clone(), end));
             *known = (row, known.1.or(end));
         }
     }
