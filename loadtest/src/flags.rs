@@ -160,6 +160,8 @@ impl Settings {
     /// # Errors
     /// What cannot be, or must not: any target but this machine.
     pub(crate) fn from_flags(flags: Flags) -> Result<Self> {
+        let has_door = flags.via == Via::Http || flags.door.is_some();
+        Self::fit_together(&flags, has_door)?;
         let usual = flags.profile.usual();
         let extent = match (flags.tasks, flags.span) {
             (Some(tasks), _) => Extent::Tasks(tasks),
@@ -186,21 +188,6 @@ impl Settings {
             }
         } else if flags.profile != Profile::RawLog {
             bail!("--via embedded is for raw-log only: a directory has one owner");
-        }
-        if flags.commands > 0 && door.is_none() {
-            bail!("--commands needs --door: they go by HTTP");
-        }
-        if flags.commands > 0 && flags.bulk {
-            bail!("--commands cannot follow --bulk: order holds within one lane only");
-        }
-        if !(0.0..=1e6).contains(&flags.cancels) {
-            bail!("--cancels is {}: at most 1,000,000 a second", flags.cancels);
-        }
-        if flags.cancels > 0.0 && flags.bulk {
-            bail!("--cancels cannot follow --bulk: order holds within one lane only");
-        }
-        if flags.lag && flags.via != Via::Kafka {
-            bail!("--lag needs --via kafka: it asks the brokers");
         }
         for harm in &flags.harm {
             harm.pid(&flags.pids)?;
@@ -251,6 +238,26 @@ impl Settings {
             Extent::Tasks(tasks) => tasks,
             Extent::Millis(ms) => (ms as f64 / 1_000.0 * self.rate) as u64,
         }
+    }
+
+    /// Refuses flags that ask for what cannot be together.
+    fn fit_together(flags: &Flags, has_door: bool) -> Result<()> {
+        if flags.commands > 0 && !has_door {
+            bail!("--commands needs --door: they go by HTTP");
+        }
+        if flags.commands > 0 && flags.bulk {
+            bail!("--commands cannot follow --bulk: order holds within one lane only");
+        }
+        if !(0.0..=1e6).contains(&flags.cancels) {
+            bail!("--cancels is {}: at most 1,000,000 a second", flags.cancels);
+        }
+        if flags.cancels > 0.0 && flags.bulk {
+            bail!("--cancels cannot follow --bulk: order holds within one lane only");
+        }
+        if flags.lag && flags.via != Via::Kafka {
+            bail!("--lag needs --via kafka: it asks the brokers");
+        }
+        Ok(())
     }
 
     /// Those of a command line, for tests.

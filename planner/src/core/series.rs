@@ -11,7 +11,7 @@
 //!
 //! `misfire.rs`: what came too late. `overlap.rs`: what came too soon. `ended.rs`: how a firing comes
 //! back. `command.rs` and `wish.rs`: commands. `walk.rs`: the order. `course.rs`,
-//! `timer.rs` and `rules.rs`: the times.
+//! `timer.rs` and `rules.rs`: the times. `told.rs`: what is said of occurrences that are not fired.
 
 mod command;
 mod course;
@@ -22,15 +22,16 @@ mod pace;
 mod replan;
 mod rules;
 mod timer;
+mod told;
 mod walk;
 mod wish;
 
 use bytes::Bytes;
 use pipeline::invariant::{Invariant, check};
-use schemas::index::{Ending, Firing, Phase, Series, Span, Tally, TaskRow};
-use schemas::outcome::{Missed, MissedWhy, UnplantedEnd};
+use schemas::index::{Ending, Firing, Phase, Series, Tally, TaskRow};
+use schemas::outcome::UnplantedEnd;
 use schemas::slot::WIDTH_MS;
-use schemas::{CommandAnswer, Definition, FireId, FiringPart, Millis, OutcomeRecord, TaskKey};
+use schemas::{CommandAnswer, Definition, FireId, FiringPart, Millis, TaskKey};
 
 use super::PlannerCore;
 use super::answer::refused;
@@ -337,32 +338,6 @@ impl<S: Store> PlannerCore<S> {
         series.live += 1;
         ::metrics::counter!(metrics::OCCURRENCES).increment(1);
         self.settle(firing, Some(definition));
-    }
-
-    /// Tells of occurrences that are not fired.
-    fn tell_missed(&mut self, task: &Task, span: Span, why: MissedWhy) {
-        let Some(series) = &task.row.series else {
-            return;
-        };
-        let version = series.defined;
-        let missed = Missed {
-            task: task.key.clone(),
-            version,
-            first: span.first,
-            last: span.last,
-            fire_id: FireId::new(&task.key, FiringPart::occurrence(span.first).named(version)),
-            from: span.from,
-            to: span.to,
-            registered_at: task.row.registered_at,
-            why,
-            at: self.now,
-        };
-        let name = match why {
-            MissedWhy::Late => metrics::MISSED,
-            MissedWhy::Overlap => metrics::SKIPPED,
-        };
-        ::metrics::counter!(name).increment(missed.count());
-        self.write_outcome(&task.key, &OutcomeRecord::Missed(missed));
     }
 }
 
