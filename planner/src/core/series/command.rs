@@ -84,6 +84,12 @@ impl<S: Store> PlannerCore<S> {
     /// Takes back what stands in the wish's way. The answer comes once all of that is decided.
     fn pursue(&mut self, mut task: Task, purpose: Purpose) -> Verdict {
         self.take_back(&mut task, purpose, purpose == Purpose::Cancel, None);
+        self.carry_out_or_wait(task);
+        None
+    }
+
+    /// The wish is carried out once nothing that stands in its way is still being decided.
+    pub(super) fn carry_out_or_wait(&mut self, mut task: Task) {
         let deciding = task.row.series.as_ref().map_or(0, |series| series.deciding);
         if deciding == 0 {
             self.carry_out(task);
@@ -91,7 +97,6 @@ impl<S: Store> PlannerCore<S> {
             task.row.phase = Phase::Busy;
             self.save_series(task);
         }
-        None
     }
 
     /// How the task is to be planned by `change`; `None` where that is how it is.

@@ -122,13 +122,7 @@ impl<S: Store> PlannerCore<S> {
         task.row.wish = Some(wish);
         let kept = behind.max(self.now);
         self.take_back(&mut task, Purpose::Move, false, Some(kept));
-        let deciding = task.row.series.as_ref().map_or(0, |series| series.deciding);
-        if deciding == 0 {
-            self.carry_out(task);
-        } else {
-            task.row.phase = Phase::Busy;
-            self.save_series(task);
-        }
+        self.carry_out_or_wait(task);
         cost
     }
 
