@@ -15,6 +15,7 @@ use planner::run::Desk;
 use schemas::{Role, Topic};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::broker::{self, TopicsSeen};
@@ -34,6 +35,9 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Runs the roles until SIGTERM or SIGINT, or until one of them cannot go on.
 pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Result<()> {
+    // First of all: a process that is asked to end while it starts ends in order as well.
+    let stop = tokio_stop();
+    stop_on_signals(stop.clone())?;
     let metrics = telemetry::start_metrics()?;
     let (broker, topics) = broker::open(&config)?;
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -53,7 +57,6 @@ pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Resul
     // Nothing is started before every address is bound: a taken port is said at once.
     let http = bind("http.listen", &process.config.http.listen).await?;
     process.start_stages()?;
-    let stop = tokio_stop();
     let ended = match process.serve_http(http, metrics, stop.clone()).await {
         Ok(()) => process.wait(stop.clone()).await,
         refused => refused,
@@ -100,6 +103,20 @@ impl Stop {
 
 fn tokio_stop() -> Stop {
     Stop(Arc::new(tokio::sync::watch::Sender::new(false)))
+}
+
+/// From its return on no signal ends the process at once.
+fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+            _ = interrupt.recv() => tracing::info!("interrupted: draining"),
+        }
+        stop.stop();
+    });
+    Ok(())
 }
 
 impl Process {
@@ -309,10 +326,8 @@ impl Process {
         self.config.log.keep_window.0
     }
 
-    /// Until a signal, or until a stage ended on its own.
+    /// Until it is told to stop, or until a stage ended on its own.
     async fn wait(&self, stop: Stop) -> anyhow::Result<()> {
-        let mut terminate =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
         let watch = async {
             loop {
                 tokio::time::sleep(WATCH).await;
@@ -327,11 +342,6 @@ impl Process {
             }
         };
         tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-            result = tokio::signal::ctrl_c() => {
-                result?;
-                tracing::info!("interrupted: draining");
-            }
             () = stop.stopped() => {}
             problem = broker::missing(self.topics.clone()) => anyhow::bail!(problem),
             role = watch => anyhow::bail!("the {role} stopped on its own"),

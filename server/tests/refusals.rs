@@ -1,13 +1,14 @@
 //! What the binary says, and that it ends, when it cannot do what it was told.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 const ALL: &str = "ingest,planner,trigger,dispatcher,archive";
 
-/// What a server of all roles over the embedded log in `data` says on its way out.
-fn refused(data: &Path, settings: &[(&str, &str)]) -> String {
+/// A server of all roles over the embedded log in `data`.
+fn server(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidewheel"));
     command
         .args(["server", "--role", ALL])
@@ -17,6 +18,12 @@ fn refused(data: &Path, settings: &[(&str, &str)]) -> String {
         .env("TIDEWHEEL__PLANNER__DATA", data.join("planner"))
         .env("TIDEWHEEL__HTTP__LISTEN", "127.0.0.1:0")
         .env("TIDEWHEEL__INGEST__ALLOW_ANONYMOUS_LOOPBACK", "true");
+    command
+}
+
+/// What it says on its way out.
+fn refused(data: &Path, settings: &[(&str, &str)]) -> String {
+    let mut command = server(data);
     for (name, value) in settings {
         command.env(name, value);
     }
@@ -75,4 +82,27 @@ fn a_broker_that_does_not_answer_is_named() {
     for word in [address.as_str(), "kafka.bootstrap"] {
         assert!(said.contains(word), "no `{word}` in {said}");
     }
+}
+
+/// A signal that comes before it listens is heard as well: it drains, and is not killed by it.
+#[test]
+fn a_process_that_is_told_to_end_while_it_starts_ends_in_order() {
+    let data = tempfile::tempdir().expect("a directory");
+    let mut child = server(&data.path().join("log"))
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut log = BufReader::new(child.stderr.take().expect("its log"));
+    let mut said = String::new();
+    log.read_line(&mut said).expect("its first line");
+    let pid = child.id().to_string();
+    let told = Command::new("kill").args(["-TERM", &pid]).status();
+    assert!(told.expect("a kill").success());
+    for line in log.lines() {
+        said.push_str(&line.expect("text"));
+        said.push('\n');
+    }
+    let status = child.wait().expect("it ends");
+    assert!(status.success(), "{status}: {said}");
+    assert!(said.contains("SIGTERM: draining"), "{said}");
 }
