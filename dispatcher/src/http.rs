@@ -1,5 +1,6 @@
 //! How a call is made: the request an endpoint gets, and what its answer is worth.
 
+mod gate;
 mod plain;
 mod resolve;
 
@@ -83,6 +84,10 @@ pub struct Prepared {
     body: Bytes,
     timeout: Duration,
 }
+
+/// Leave to make one call.
+#[derive(Debug)]
+pub struct Place(Option<plain::Place>);
 
 /// Why no request can be made of a call; trying again would not help.
 #[derive(Debug, thiserror::Error)]
@@ -181,12 +186,24 @@ impl Http {
         Ok(found)
     }
 
-    /// Sends `request` and waits for its answer, at most as long as its timeout.
-    pub async fn send(&self, request: Prepared) -> Reply {
+    /// Waits until a call to `url` may be made: what has begun does not wait for others any more.
+    pub async fn enter(&self, url: &str) -> Place {
+        // What cannot be called is said of its request.
+        let known = self.known(url).ok();
+        Place(
+            match known.as_ref().and_then(|known| known.plain.as_ref()) {
+                Some(target) => Some(self.plain.enter(target).await),
+                None => None,
+            },
+        )
+    }
+
+    /// Sends `request` and waits for its answer, at most as long as its timeout. `place` is of its URL.
+    pub async fn send(&self, request: Prepared, place: Place) -> Reply {
         let limit = request.timeout;
         let to = Arc::clone(&request.to);
-        if let Some(target) = &to.plain {
-            return match self.plain.send(target, request).await {
+        if let (Some(target), Some(place)) = (&to.plain, place.0) {
+            return match self.plain.send(target, request, place).await {
                 Ok(answer) => into_reply(answer),
                 Err(broken) => broken_reply(broken, limit),
             };

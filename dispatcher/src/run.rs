@@ -129,7 +129,8 @@ impl Shared {
     async fn call(&self, order: &CallOrder, owed: &mut Owed<'_>) -> Input {
         let token = order.token;
         // Never closed, so never an error.
-        let _place = self.places.acquire().await;
+        let _open = self.places.acquire().await;
+        let place = self.http.enter(&order.work.call.url).await;
         // The core looked at the clock when it ordered the call; it may have waited since.
         let began = self.clock.now();
         if began.mono >= order.begin_by || began.wall < order.fire.due {
@@ -143,7 +144,7 @@ impl Shared {
                     journal.note(order, began.wall);
                 }
                 self.observe_lateness(order, began.wall);
-                self.http.send(request).await
+                self.http.send(request, place).await
             }
             Err(unsendable) => Reply::Refused {
                 reason: unsendable.to_string(),

@@ -186,9 +186,13 @@ impl<F: Factory> Driver<F> {
                 None => self.factory.handle_input(shard, input),
             }
         }
-        for (_, core) in self.owned.cores_mut() {
+        for (shard, core) in self.owned.cores_mut() {
             if core.poll_timeout().is_some_and(|at| at <= now.wall) {
                 core.handle_timeout(now);
+                // What was waited for does not wait for what the other cores have to do.
+                while let Some(effect) = core.poll_effect() {
+                    sink(shard, effect);
+                }
             }
         }
         self.answer_asks()?;

@@ -9,7 +9,8 @@ pub const LEAD_MS: u64 = 150;
 pub struct Config {
     /// How early fires leave the wheel, ms.
     pub lead_ms: u64,
-    /// Records that one turn of one shard writes at most, the ends of slots not counted.
+    /// Records that one turn of one shard writes at most, the ends of slots not counted. Nobody sees a
+    /// fire before its whole turn is committed: a herd's first must be out within the lead.
     pub max_fires_per_turn: usize,
     /// Bytes that one turn of one shard writes at most, give or take a record.
     pub turn_bytes: usize,
@@ -29,7 +30,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             lead_ms: LEAD_MS,
-            max_fires_per_turn: 10_000,
+            max_fires_per_turn: 2_500,
             turn_bytes: 16 << 20,
             loaded_bytes: 128 << 20,
             slots_ahead: 2,

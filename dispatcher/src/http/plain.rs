@@ -4,7 +4,7 @@
 //! between it and the caller) costs more than the call. Here the caller itself drives the connection that
 //! it took from the pool, and nothing is woken but the caller.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -22,9 +22,12 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tower_service::Service as _;
 
 use super::Prepared;
+use super::gate::{self, Gate, Pass};
 use super::resolve::Guarded;
 use crate::config::Config;
 use crate::event::BODY_READ;
@@ -69,14 +72,24 @@ pub(super) struct Plain {
     kept: Arc<Mutex<Kept>>,
 }
 
-/// Connections that wait for a call, by where they go; the one used last is behind the others.
+/// Connections by where they go.
 #[derive(Debug)]
 struct Kept {
-    idle: HashMap<HeaderValue, VecDeque<Line>>,
+    gates: HashMap<HeaderValue, Gate<Line>>,
     longest: Duration,
     most: usize,
-    /// Whether somebody looks after those that waited too long.
+    /// Whether somebody looks after those that waited too long,
     swept: bool,
+    /// and after calls that wait.
+    looked_at: bool,
+}
+
+/// Leave to make one call, and the connection for it; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    kept: Arc<Mutex<Kept>>,
+    host: HeaderValue,
+    line: Option<Line>,
 }
 
 /// A connection. Only who holds it drives it.
@@ -127,19 +140,43 @@ impl Plain {
             connector,
             connect_timeout,
             kept: Arc::new(Mutex::new(Kept {
-                idle: HashMap::new(),
+                gates: HashMap::new(),
                 longest: Duration::from_millis(config.idle_timeout_ms),
                 most: config.idle_per_host,
                 swept: false,
+                looked_at: false,
             })),
         }
     }
 
+    /// Waits until a call to `target` may be made.
+    pub(super) async fn enter(&self, target: &Target) -> Place {
+        let entered = lock(&self.kept).enter(&target.host, &self.kept);
+        let pass = match entered {
+            Ok(pass) => pass,
+            // Dropped unanswered only with all connections: then a new one may be tried.
+            Err(waiting) => waiting.await.unwrap_or(Pass::Open),
+        };
+        Place {
+            kept: Arc::clone(&self.kept),
+            host: target.host.clone(),
+            line: match pass {
+                Pass::Line(line) => Some(line),
+                Pass::Open => None,
+            },
+        }
+    }
+
     /// Sends `request` to `target` and waits for its answer, at most as long as its timeout.
-    pub(super) async fn send(&self, target: &Target, request: Prepared) -> Result<Answer, Broken> {
+    pub(super) async fn send(
+        &self,
+        target: &Target,
+        request: Prepared,
+        place: Place,
+    ) -> Result<Answer, Broken> {
         let limit = request.timeout;
         let mut status = None;
-        let answered = self.exchange(target, request, &mut status);
+        let answered = self.exchange(target, request, place, &mut status);
         match tokio::time::timeout(limit, answered).await {
             Ok(answer) => answer,
             Err(_) => Err(Broken::TooLong(status)),
@@ -150,11 +187,12 @@ impl Plain {
         &self,
         target: &Target,
         request: Prepared,
+        mut place: Place,
         status: &mut Option<u16>,
     ) -> Result<Answer, Broken> {
         let mut request = into_request(target, request);
+        let mut kept = place.fresh();
         loop {
-            let kept = lock(&self.kept).take(&target.host);
             let fresh = kept.is_none();
             let mut line = match kept {
                 Some(line) => line,
@@ -163,14 +201,17 @@ impl Plain {
             let response = match line.send(&mut request).await {
                 Ok(response) => response,
                 // The endpoint had closed it meanwhile: it has seen nothing of this call.
-                Err(Failure::Unsent) if !fresh => continue,
+                Err(Failure::Unsent) if !fresh => {
+                    kept = place.another();
+                    continue;
+                }
                 Err(Failure::Unsent) => return Err(Broken::Broke("nothing was sent".into())),
                 Err(Failure::Broke(error)) => return Err(Broken::Broke(error.into())),
             };
             *status = Some(response.status().as_u16());
             let (answer, whole) = line.read(response).await;
             if whole && line.connection.is_some() {
-                self.keep(target, line);
+                place.line = Some(line);
             }
             return Ok(answer);
         }
@@ -193,16 +234,6 @@ impl Plain {
             Err(_) => Err(Broken::ConnectingTooLong),
         }
     }
-
-    fn keep(&self, target: &Target, mut line: Line) {
-        line.since = Instant::now();
-        let mut kept = lock(&self.kept);
-        kept.put(&target.host, line);
-        if !kept.swept {
-            kept.swept = true;
-            tokio::spawn(sweep(Arc::downgrade(&self.kept), kept.longest));
-        }
-    }
 }
 
 /// Closes connections that waited too long, for as long as there are any.
@@ -213,9 +244,36 @@ async fn sweep(kept: Weak<Mutex<Kept>>, longest: Duration) {
             return;
         };
         let mut kept = lock(&kept);
-        kept.forget(Instant::now());
-        if kept.idle.is_empty() {
+        let now = Instant::now();
+        let old = |line: &Line| now.saturating_duration_since(line.since) >= longest;
+        kept.gates.retain(|_, gate| gate.forget(old));
+        if kept.gates.is_empty() {
             kept.swept = false;
+            return;
+        }
+    }
+}
+
+/// Lets more calls in where it takes long, for as long as any wait.
+async fn look(kept: Weak<Mutex<Kept>>) {
+    // Calls are made by one thread.
+    let worked = || Handle::current().metrics().worker_total_busy_duration(0);
+    let mut last = (Instant::now(), worked());
+    loop {
+        tokio::time::sleep(gate::LOOK).await;
+        let now = (Instant::now(), worked());
+        let busy = (now.1 - last.1) * 5 > now.0 - last.0;
+        last = now;
+        let Some(kept) = kept.upgrade() else {
+            return;
+        };
+        let mut kept = lock(&kept);
+        let mut some_wait = false;
+        for gate in kept.gates.values_mut() {
+            some_wait |= gate.look(busy);
+        }
+        if !some_wait {
+            kept.looked_at = false;
             return;
         }
     }
@@ -226,33 +284,57 @@ fn lock(kept: &Mutex<Kept>) -> std::sync::MutexGuard<'_, Kept> {
 }
 
 impl Kept {
-    /// The one that was used last: the others may then grow old and be closed.
-    fn take(&mut self, host: &HeaderValue) -> Option<Line> {
-        let line = self.idle.get_mut(host)?.pop_back()?;
-        (line.since.elapsed() < self.longest).then_some(line)
+    /// `this` is where it lies itself.
+    fn enter(
+        &mut self,
+        host: &HeaderValue,
+        this: &Arc<Mutex<Self>>,
+    ) -> Result<Pass<Line>, oneshot::Receiver<Pass<Line>>> {
+        if !self.swept {
+            self.swept = true;
+            tokio::spawn(sweep(Arc::downgrade(this), self.longest));
+        }
+        if !self.gates.contains_key(host) {
+            self.gates.insert(host.clone(), Gate::new());
+        }
+        let entered = match self.gates.get_mut(host) {
+            Some(gate) => gate.enter(),
+            None => Ok(Pass::Open),
+        };
+        if entered.is_err() && !self.looked_at {
+            self.looked_at = true;
+            tokio::spawn(look(Arc::downgrade(this)));
+        }
+        entered
+    }
+}
+
+impl Place {
+    /// The connection it came with, unless that waited too long.
+    fn fresh(&mut self) -> Option<Line> {
+        let longest = lock(&self.kept).longest;
+        self.line
+            .take()
+            .filter(|line| line.since.elapsed() < longest)
     }
 
-    fn put(&mut self, host: &HeaderValue, line: Line) {
-        if !self.idle.contains_key(host) {
-            self.idle.insert(host.clone(), VecDeque::new());
-        }
-        if let Some(lines) = self.idle.get_mut(host) {
-            lines.push_back(line);
-            if lines.len() > self.most {
-                lines.pop_front();
-            }
-        }
+    fn another(&mut self) -> Option<Line> {
+        self.line = lock(&self.kept).gates.get_mut(&self.host)?.another();
+        self.fresh()
     }
+}
 
-    fn forget(&mut self, now: Instant) {
-        let longest = self.longest;
-        self.idle.retain(|_, lines| {
-            let old = |line: &Line| now.saturating_duration_since(line.since) >= longest;
-            while lines.front().is_some_and(old) {
-                lines.pop_front();
-            }
-            !lines.is_empty()
+impl Drop for Place {
+    fn drop(&mut self) {
+        let line = self.line.take().map(|line| Line {
+            since: Instant::now(),
+            ..line
         });
+        let mut kept = lock(&self.kept);
+        let most = kept.most;
+        if let Some(gate) = kept.gates.get_mut(&self.host) {
+            gate.leave(line, most);
+        }
     }
 }
 

@@ -23,9 +23,9 @@ use crate::record::{Record, TopicPartition};
 
 /// Most records of one partition handed out by one poll, so that one flooded partition does not keep
 /// the others waiting.
-const PARTITION_SHARE: usize = 4_096;
-/// Most records handed out by one poll.
-const POLL_SHARE: usize = 32_768;
+const PARTITION_SHARE: usize = 1_024;
+/// Most records handed out by one poll: what is due meanwhile waits until they are worked off.
+const POLL_SHARE: usize = 2_048;
 /// Events served at once from the consumer's own queue; there are few.
 const EVENTS_SHARE: u32 = 16;
 
