@@ -38,7 +38,7 @@ impl KafkaConfig {
             Client::Reader(_) => (&READER, Some(&self.overrides.reader)),
             Client::Transactional(_) => (&TRANSACTIONAL, Some(&self.overrides.transactional)),
             Client::Producer(_) => (&PRODUCER, Some(&self.overrides.producer)),
-            Client::Query | Client::Admin => (&[], None),
+            Client::Query | Client::Admin => (&ASKING, None),
         };
         set_all(&mut config, defaults);
         if let Client::Reader(role) = kind {
@@ -131,6 +131,10 @@ const COMMON: [Setting; 7] = [
 
 /// Discovers its topic's deletion and growth; nothing else hangs on it.
 const MEMBERSHIP: [Setting; 1] = [("topic.metadata.refresh.interval.ms", "60000")];
+
+/// A client that reads nothing looks for leaders when it loses a broker, which is before the others have
+/// shared out what that one led, and then only in these rounds: deleting records must not wait for minutes.
+const ASKING: [Setting; 1] = [("topic.metadata.refresh.interval.ms", "10000")];
 
 const READER: [Setting; 7] = [
     ("fetch.queue.backoff.ms", "20"),

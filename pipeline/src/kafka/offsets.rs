@@ -22,6 +22,8 @@ use crate::record::{Position, TopicPartition};
 const NAMED: usize = 3;
 /// How long one question may take before the answer is [`LogError::Retry`].
 const LIMIT: Duration = Duration::from_secs(2);
+/// How long looking for the leaders of one topic may take.
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
 /// librdkafka's words for the two ends, where a timestamp would stand.
 const EARLIEST: Offset = Offset::Beginning;
 const LATEST: Offset = Offset::End;
@@ -57,6 +59,23 @@ impl Query {
         Ok(first.into_iter().zip(last).collect())
     }
 
+    /// Learns who leads them now. librdkafka looks when it loses a broker, which is before the others have
+    /// shared out what that one led, and for a client that reads nothing then only after minutes: until
+    /// then it would ask the one that is gone.
+    fn look_for_leaders(&self, names: &Names, of: &[TopicPartition]) {
+        let topics: BTreeSet<Topic> = of.iter().map(|partition| partition.topic).collect();
+        for topic in topics {
+            let looked = self
+                .consumer
+                .fetch_metadata(Some(&names.of(topic)), LOOK_LIMIT);
+            if let Err(error) = looked {
+                // Asked again with the next question that fails.
+                tracing::debug!(%error, "cannot look for the leaders of partitions");
+                return;
+            }
+        }
+    }
+
     fn offsets(
         &self,
         names: &Names,
@@ -64,10 +83,13 @@ impl Query {
         which: Offset,
     ) -> Result<Vec<i64>, LogError> {
         let doing = "asking for the ends of partitions";
-        let list = self
+        let answer = self
             .consumer
-            .offsets_for_times(list(names, of, which)?, LIMIT)
-            .map_err(|error| failure::sort(&format!("{doing} of {}", topics(names, of)), &error))?;
+            .offsets_for_times(list(names, of, which)?, LIMIT);
+        let list = answer.map_err(|error| {
+            self.look_for_leaders(names, of);
+            failure::sort(&format!("{doing} of {}", topics(names, of)), &error)
+        })?;
         let found = by_partition(&list);
         of.iter()
             .map(|partition| match found.get(&key(names, *partition)) {
@@ -184,4 +206,51 @@ fn by_partition(list: &TopicPartitionList) -> BTreeMap<(String, i32), Element> {
         .into_iter()
         .map(|element| ((element.topic.clone(), element.partition), element))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use rdkafka::mocking::MockCluster;
+    use schemas::Shard;
+
+    use super::*;
+
+    /// Far longer than a question or two, far shorter than librdkafka's own rounds.
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    fn ends(query: &Query, names: &Names) -> Vec<(i64, i64)> {
+        let of = [TopicPartition::new(Topic::Owners, Shard(0))];
+        let begun = Instant::now();
+        loop {
+            match query.ends(names, &of) {
+                Ok(ends) => return ends,
+                Err(LogError::Retry(_)) if begun.elapsed() < PATIENCE => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn a_leader_that_is_gone_is_not_asked_for_ever() {
+        let topic = "tidewheel.owners";
+        let cluster = MockCluster::new(2).unwrap();
+        cluster.create_topic(topic, 1, 2).unwrap();
+        cluster.partition_leader(topic, 0, Some(1)).unwrap();
+        let config = KafkaConfig {
+            bootstrap: cluster.bootstrap_servers(),
+            ..KafkaConfig::default()
+        };
+        let names = Names::new(&config);
+        let query = Query::new(&config).unwrap();
+        assert_eq!(ends(&query, &names), [(0, 0)]);
+        cluster.broker_down(1).unwrap();
+        // It has looked by now, as it does when it loses a broker, and found the old leader.
+        let of = [TopicPartition::new(Topic::Owners, Shard(0))];
+        let lost = query.ends(&names, &of).unwrap_err();
+        assert!(matches!(lost, LogError::Retry(_)), "{lost}");
+        cluster.partition_leader(topic, 0, Some(2)).unwrap();
+        assert_eq!(ends(&query, &names), [(0, 0)]);
+    }
 }
