@@ -71,14 +71,19 @@ impl Deployment {
             "",
             &format!("CREATE DATABASE `{database}`"),
         )?;
-        let config = deployment.write_config("topics", free_address()?)?;
-        let mut apply = Command::new(&deployment.program);
-        apply
-            .args(["topics", "apply", "--config"])
-            .arg(config)
-            .envs(deployment.options.iter().cloned());
-        sys::capture(&mut apply).context("create topics")?;
+        deployment.topics("apply").context("create topics")?;
         Ok(deployment)
+    }
+
+    /// `tidewheel topics apply` or another command of it; what it prints.
+    pub(crate) fn topics(&self, command: &str) -> Result<String> {
+        let config = self.write_config("topics", free_address()?)?;
+        let mut topics = Command::new(&self.program);
+        topics
+            .args(["topics", command, "--config"])
+            .arg(config)
+            .envs(self.options.iter().cloned());
+        sys::capture(&mut topics)
     }
 
     /// Starts one process per role and waits until all are ready.

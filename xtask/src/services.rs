@@ -27,6 +27,9 @@ pub(crate) struct Running {
     pub address: String,
     pub version: String,
     pub processes: Vec<Process>,
+    /// Where a Kafka speaks TLS and wants a password; empty where nothing does.
+    #[serde(default)]
+    pub secure: String,
     /// Everything the service keeps.
     pub data: PathBuf,
     /// Whether `data` is ours to remove.
@@ -112,13 +115,25 @@ pub(crate) struct Services {
     _started: Started,
 }
 
+/// So far from one broker's port that of a cluster's first one is.
+const BESIDE: u16 = 50;
+
 impl Services {
     /// Finds them up or brings them up, on other ports when the usual ones are taken.
     pub(crate) fn up(keep: bool) -> Result<Self> {
+        Self::up_brokers(keep, 1)
+    }
+
+    /// Likewise, with that many brokers; more than one stand beside the usual one.
+    pub(crate) fn up_brokers(keep: bool, brokers: u16) -> Result<Self> {
         let mut started = Started(Vec::new());
-        let port = usable_port("kafka", wished_port("KAFKA", kafka::DEFAULT_PORT)?)?;
+        let mut wished = wished_port("KAFKA", kafka::DEFAULT_PORT)?;
+        if brokers > 1 {
+            wished += BESIDE;
+        }
         let args = kafka::UpArgs {
-            port,
+            port: usable_port("kafka", wished)?,
+            brokers,
             ..kafka::UpArgs::default()
         };
         let (kafka, new) = kafka::up(&args).context("bring up kafka")?;
@@ -141,6 +156,9 @@ impl Services {
     pub(crate) fn tell(&self, command: &mut Command) {
         command.env("TIDEWHEEL_TEST_KAFKA", &self.kafka.address);
         command.env("TIDEWHEEL_TEST_MYSQL", &self.mysql.address);
+        let authority = kafka::secure::authority(&self.kafka.data);
+        command.env("TIDEWHEEL_TEST_KAFKA_SASL_SSL", &self.kafka.secure);
+        command.env("TIDEWHEEL_TEST_KAFKA_CA", authority);
         // A test that cannot find its service must not pass for that.
         command.env("CI", "true");
     }

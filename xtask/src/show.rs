@@ -5,6 +5,7 @@
 //! and the machine. A figure that misses its aim makes the command fail. `docs/proof.md` lists
 //! the claims with what each takes.
 
+mod brokers;
 mod calendars;
 mod cancel;
 mod clients;
@@ -61,7 +62,7 @@ struct Claim {
     show: fn(&ShowArgs, &mut Report) -> Result<()>,
 }
 
-static CLAIMS: [Claim; 20] = [
+static CLAIMS: [Claim; 21] = [
     Claim {
         name: "pipe.1",
         text: "the README's commands do what it says: a first task fires, and all tests run",
@@ -126,6 +127,11 @@ static CLAIMS: [Claim; 20] = [
         name: "pipe.13",
         text: "a release build from nothing takes minutes, not a coffee break",
         show: simulator::build,
+    },
+    Claim {
+        name: "pipe.14",
+        text: "three brokers, each killed under load and started again: nothing lost, early, or doubled",
+        show: brokers::outlived,
     },
     Claim {
         name: "time.1",

@@ -3,6 +3,7 @@
 //! Broker settings stand in [`settings`], with their reasons.
 
 mod jars;
+pub(crate) mod secure;
 mod settings;
 mod wire;
 
@@ -22,7 +23,8 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Subcommand)]
 pub(crate) enum KafkaCommand {
-    /// Start it, or say where it already runs; prints `bootstrap 127.0.0.1:PORT`
+    /// Start it, or say where it already runs; prints `bootstrap 127.0.0.1:PORT`, and where it
+    /// speaks TLS and wants a password
     Up(UpArgs),
     /// End it
     Down(DownArgs),
@@ -51,7 +53,8 @@ pub(crate) struct UpArgs {
     /// Where to keep data instead of target/services (never removed by `down --wipe`)
     #[arg(long)]
     pub data: Option<PathBuf>,
-    /// Port of the first broker; the others take the next ones, controllers those above +10
+    /// Port of the first broker; the others take the next ones, controllers those above +10,
+    /// listeners with TLS those above +20
     #[arg(long, default_value_t = DEFAULT_PORT)]
     pub port: u16,
 }
@@ -103,6 +106,13 @@ pub(crate) fn run(command: KafkaCommand) -> Result<()> {
         KafkaCommand::Up(args) => {
             let (running, _) = up(&args)?;
             println!("bootstrap {}", running.address);
+            println!(
+                "sasl_ssl {} mechanism PLAIN user {} password {} ca {}",
+                running.secure,
+                secure::USER,
+                secure::PASSWORD,
+                secure::authority(&running.data).display()
+            );
             Ok(())
         }
         KafkaCommand::Down(args) => down(args.port, args.wipe),
@@ -162,12 +172,14 @@ fn check_same(running: &Running, version: &str, args: &UpArgs) -> Result<()> {
 
 fn start(version: &str, libs: &Path, layout: &Layout, owned: bool) -> Result<Running> {
     layout.check_unchanged(version)?;
+    secure::ensure(&layout.data)?;
     let mut running = Running {
         kind: "kafka".to_owned(),
         port: layout.port,
         address: layout.bootstrap(),
         version: version.to_owned(),
         processes: Vec::new(),
+        secure: layout.secure_address(1),
         data: layout.data.clone(),
         owned,
     };
@@ -185,22 +197,54 @@ fn start(version: &str, libs: &Path, layout: &Layout, owned: bool) -> Result<Run
             "-c",
         ]);
         sys::capture(format.arg(&properties)).context("format kafka's storage")?;
-        let heap = if layout.brokers == 1 { "1g" } else { "512m" };
-        let mut server = java(libs, &logging, heap);
-        server.arg("kafka.Kafka").arg(&properties);
-        let log = layout.data.join(format!("broker-{node}.log"));
-        let pid = sys::start_detached(&server, &log)?;
-        let mark = properties.display().to_string();
-        running.processes.push(Process {
-            pid,
-            mark,
-            port: layout.broker_port(node),
-            log,
-        });
+        let process = start_broker(libs, &logging, layout, node)?;
+        running.processes.push(process);
         running.save()?;
     }
     wait_ready(&running, layout)?;
     Ok(running)
+}
+
+/// Starts one broker over storage that is formatted.
+fn start_broker(libs: &Path, logging: &str, layout: &Layout, node: u16) -> Result<Process> {
+    let properties = layout.write_properties(node)?;
+    let heap = if layout.brokers == 1 { "1g" } else { "512m" };
+    let mut server = java(libs, logging, heap);
+    server.arg("kafka.Kafka").arg(&properties);
+    let log = layout.data.join(format!("broker-{node}.log"));
+    Ok(Process {
+        pid: sys::start_detached(&server, &log)?,
+        mark: properties.display().to_string(),
+        port: layout.broker_port(node),
+        log,
+    })
+}
+
+/// kill -9 of one broker of a cluster that is up; waits until it is gone.
+pub(crate) fn kill_broker(running: &Running, node: u16) -> Result<()> {
+    let process = running.processes.get(usize::from(node) - 1);
+    let process = process.with_context(|| format!("no broker {node}"))?;
+    sys::signal_if_alive(process.pid, &process.mark, "KILL")?;
+    let gone = || !sys::alive(process.pid, &process.mark);
+    if !sys::wait_until(Duration::from_secs(10), gone) {
+        bail!("broker {node} does not end");
+    }
+    Ok(())
+}
+
+/// Starts a broker that was killed, over its data, and waits until it knows all the others.
+pub(crate) fn start_again(running: &mut Running, node: u16) -> Result<()> {
+    let libs = jars::ensure(&running.version)?;
+    let layout = Layout {
+        brokers: u16::try_from(running.processes.len())?,
+        port: running.port,
+        data: running.data.clone(),
+    };
+    let logging = layout.write_logging(&running.version)?;
+    let process = start_broker(&libs, &logging, &layout, node)?;
+    running.processes[usize::from(node) - 1] = process;
+    running.save()?;
+    wait_ready(running, &layout)
 }
 
 /// Waits until every broker answers and knows all the others.

@@ -168,6 +168,7 @@ fn start(port: u16, home: &Path) -> Result<Running> {
             port,
             log,
         }],
+        secure: String::new(),
         data: home.to_path_buf(),
         owned: true,
     };

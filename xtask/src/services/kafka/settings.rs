@@ -1,5 +1,6 @@
 //! What the brokers are told: ports, listeners, and settings that tests depend on.
 
+use super::secure;
 use anyhow::{Context, Result, bail};
 use std::path::{Path, PathBuf};
 
@@ -17,7 +18,7 @@ const COMMON: &str = "\
 process.roles=broker,controller
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL
 # A misspelt topic must be an error, not a new topic.
 auto.create.topics.enable=false
 delete.topic.enable=true
@@ -55,6 +56,11 @@ impl Layout {
 
     fn controller_port(&self, node: u16) -> u16 {
         self.port + 10 + node - 1
+    }
+
+    /// Where a broker wants TLS and a password.
+    pub(super) fn secure_address(&self, node: u16) -> String {
+        format!("127.0.0.1:{}", self.port + 20 + node - 1)
     }
 
     /// Every broker's address, with commas between.
@@ -112,21 +118,24 @@ impl Layout {
             .nodes()
             .map(|node| format!("{node}@127.0.0.1:{}", self.controller_port(node)))
             .collect();
+        let secure = self.secure_address(node);
         let copies = self.brokers;
         let min_isr = copies.div_ceil(2).max(1);
         format!(
             "{COMMON}node.id={node}\n\
              controller.quorum.voters={}\n\
-             listeners=PLAINTEXT://{broker},CONTROLLER://{controller}\n\
-             advertised.listeners=PLAINTEXT://{broker}\n\
+             listeners=PLAINTEXT://{broker},SECURE://{secure},CONTROLLER://{controller}\n\
+             advertised.listeners=PLAINTEXT://{broker},SECURE://{secure}\n\
              log.dirs={}\n\
              default.replication.factor={copies}\n\
              min.insync.replicas={min_isr}\n\
              offsets.topic.replication.factor={copies}\n\
              transaction.state.log.replication.factor={copies}\n\
-             transaction.state.log.min.isr={min_isr}\n",
+             transaction.state.log.min.isr={min_isr}\n\
+             {}",
             voters.join(","),
             self.data.join(format!("node-{node}")).display(),
+            secure::properties(&self.data),
         )
     }
 
@@ -193,7 +202,7 @@ mod tests {
         let properties = layout(3).properties(2);
         for line in [
             "node.id=2",
-            "listeners=PLAINTEXT://127.0.0.1:19093,CONTROLLER://127.0.0.1:19103",
+            "listeners=PLAINTEXT://127.0.0.1:19093,SECURE://127.0.0.1:19113,CONTROLLER://127.0.0.1:19103",
             "controller.quorum.voters=1@127.0.0.1:19102,2@127.0.0.1:19103,3@127.0.0.1:19104",
             "transaction.state.log.replication.factor=3",
             "transaction.state.log.min.isr=2",
