@@ -4,6 +4,7 @@
 //! and an option of another type than there is refused. Every problem is reported, not the first.
 
 mod check;
+mod security;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -58,16 +58,34 @@ fn all(args: &TestArgs, tally: &mut Tally) -> Result<()> {
     sys::install(&["make", "cc", "c++"], &["build-essential"])?;
     let services = Services::up(args.keep)?;
     let tested = tests(&services, tally);
+    let secured = secured(&services, tally);
     drop(services);
     let simulated = simulator(args.seeds, &[], tally);
     let recurring = simulator(args.seeds, &["--recurring"], tally);
-    tested.and(simulated).and(recurring)
+    tested.and(secured).and(simulated).and(recurring)
 }
 
 /// All tests of the workspace, those that want a broker or a database included.
 fn tests(services: &Services, tally: &mut Tally) -> Result<()> {
     let mut cargo = repo::cargo();
     cargo.args(["test", "--workspace", "--no-fail-fast"]);
+    counted(cargo, services, tally)
+}
+
+/// TLS and SASL to Kafka: a build of its own, because nothing else of the project needs OpenSSL.
+fn secured(services: &Services, tally: &mut Tally) -> Result<()> {
+    let ready = || sys::capture(Command::new("pkg-config").args(["--exists", "openssl"]));
+    if ready().is_err() {
+        sys::install_packages(&["libssl-dev", "pkg-config"])?;
+    }
+    let mut cargo = repo::cargo();
+    cargo.args(["test", "-p", "pipeline", "--features", "kafka-ssl"]);
+    cargo.args(["--test", "secure"]);
+    counted(cargo, services, tally)
+}
+
+/// Runs tests by cargo and counts them.
+fn counted(mut cargo: Command, services: &Services, tally: &mut Tally) -> Result<()> {
     services.tell(&mut cargo);
     let failed_before = tally.failed;
     let result = stream(&mut cargo, |line| tally.add(line));

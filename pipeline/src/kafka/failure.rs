@@ -57,9 +57,12 @@ pub(super) fn advice(code: Code) -> Option<&'static str> {
             "grant this user IdempotentWrite, and for `topics apply` Create and AlterConfigs"
         }
         Code::Authentication | Code::SaslAuthenticationFailed => {
-            "check kafka.security: user name, password, mechanism"
+            "check `kafka.sasl_username`, `kafka.sasl_password` and `kafka.sasl_mechanism`"
         }
-        Code::SSL => "check kafka.security: the protocol of this port, certificates",
+        Code::SSL => {
+            "check `kafka.ssl_ca` (the authorities to trust), `kafka.ssl_certificate` and \
+             `kafka.ssl_key`, and that this port speaks `kafka.security_protocol`"
+        }
         Code::InvalidSessionTimeout => {
             "kafka.session_timeout must lie within the brokers' group.min.session.timeout.ms and \
              group.max.session.timeout.ms"

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use schemas::TenantId;
 
-use super::{Config, LogKind};
+use super::{Config, LogKind, security};
 use crate::stages;
 
 /// Collects problems.
@@ -44,11 +44,9 @@ fn check_log(config: &Config, problems: &mut Problems<'_>) {
         (1_000..=300_000).contains(&kafka.session_timeout.0),
         "`kafka.session_timeout` must be between 1s and 5m",
     );
-    let protocols = ["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"];
-    problems.need(
-        protocols.contains(&kafka.security_protocol.as_str()),
-        "`kafka.security_protocol` must be plaintext, ssl, sasl_plaintext or sasl_ssl",
-    );
+    if config.log.kind == LogKind::Kafka {
+        security::check(kafka, problems.0);
+    }
     problems.need(
         kafka.min_insync_replicas <= kafka.replication,
         "`kafka.min_insync_replicas` is larger than `kafka.replication`: nothing could be written",
