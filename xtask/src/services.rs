@@ -170,7 +170,10 @@ struct Started(Vec<Running>);
 impl Drop for Started {
     fn drop(&mut self) {
         for service in &self.0 {
-            if let Err(error) = service.stop(true) {
+            // As it is now: a broker that was killed and started again is another process.
+            let now = Running::load(&service.kind, service.port);
+            let stopped = now.and_then(|now| now.map_or(Ok(()), |it| it.stop(true)));
+            if let Err(error) = stopped {
                 eprintln!("error: {error:#}");
             }
         }
