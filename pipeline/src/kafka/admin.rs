@@ -15,6 +15,7 @@ use rdkafka::TopicPartitionList;
 use rdkafka::admin::{
     AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication,
 };
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaResult, RDKafkaErrorCode as Code};
 use rdkafka::topic_partition_list::Offset;
 use schemas::Topic;
@@ -42,6 +43,8 @@ use wait::block_on;
 /// Makes, changes and checks topics; deletes records.
 pub struct Admin {
     client: AdminClient<Quiet>,
+    /// Looks at the cluster: an admin client is never told why no broker lets it in.
+    looking: BaseConsumer<Quiet>,
     bootstrap: String,
     names: Arc<Names>,
     replication: i32,
@@ -63,8 +66,13 @@ impl Admin {
             .client(&Client::Admin)
             .create_with_context(Quiet::default())
             .map_err(|error| failure::sort("making an admin client", &error))?;
+        let looking = config
+            .client(&Client::Query)
+            .create_with_context(Quiet::default())
+            .map_err(|error| failure::sort("making a client", &error))?;
         Ok(Self {
             client,
+            looking,
             bootstrap: config.bootstrap.clone(),
             names: Arc::clone(names),
             replication: config.replication,

@@ -88,7 +88,12 @@ impl Query {
             .offsets_for_times(list(names, of, which)?, LIMIT);
         let list = answer.map_err(|error| {
             self.look_for_leaders(names, of);
-            failure::sort(&format!("{doing} of {}", topics(names, of)), &error)
+            let doing = format!("{doing} of {}", topics(names, of));
+            match error.rdkafka_error_code() {
+                // Of a topic that it knows: its leader just changed, and it has not learned of the next.
+                Some(Code::UnknownPartition) => LogError::Retry(format!("{doing}: {error}")),
+                _ => failure::sort(&doing, &error),
+            }
         })?;
         let found = by_partition(&list);
         of.iter()

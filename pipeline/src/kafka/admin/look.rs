@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rdkafka::admin::{ConfigSource, OwnedResourceSpecifier, ResourceSpecifier};
+use rdkafka::consumer::Consumer;
 use schemas::Topic;
 
 use super::{Admin, options};
@@ -55,9 +56,13 @@ impl Admin {
     /// Every topic of the cluster: partitions and copies.
     pub(super) fn layout(&self) -> Result<BTreeMap<String, Found>, LogError> {
         let doing = "listing topics";
-        let client = self.client.inner();
+        let client = self.looking.client();
         let trouble = &client.context().trouble;
-        let hopeless = || trouble.advice().is_some();
+        let hopeless = || {
+            // What it has to say is said when it is asked.
+            drop(self.looking.poll(Duration::ZERO));
+            trouble.advice().is_some()
+        };
         let metadata =
             connect(client, None, CONNECT_LIMIT, hopeless).map_err(|error| {
                 match trouble.last() {
