@@ -116,7 +116,7 @@ const RECURRING: Options = Options {
 const SERIES: [u64; 8] = [1, 4, 5, 9, 13, 17, 21, 28];
 
 /// What once failed with recurring tasks, and why.
-const SERIES_ONCE_FAILED: [(u64, &str); 4] = [
+const SERIES_ONCE_FAILED: [(u64, &str); 6] = [
     (
         2,
         "the model took a manual run that was taken back for an occurrence",
@@ -132,6 +132,14 @@ const SERIES_ONCE_FAILED: [(u64, &str); 4] = [
     (
         154,
         "a calendar changed when the last occurrence was planted, and it was called all the same",
+    ),
+    (
+        944,
+        "a lap freed and the next one's first placement in one commit were read again wrongly after a crash",
+    ),
+    (
+        960,
+        "an instance's note stood before the free of the lap before it: as 944",
     ),
 ];
 
