@@ -20,8 +20,8 @@ use crate::problem::Problem;
 use crate::query::{Pairs, time};
 
 /// The names a list is asked by.
-pub(crate) const NAMES: [&str; 7] = [
-    "tenant", "state", "tag", "due_from", "due_to", "limit", "page",
+pub(crate) const NAMES: [&str; 8] = [
+    "tenant", "state", "tag", "due_from", "due_to", "moved", "limit", "page",
 ];
 /// Tasks of a page unless asked otherwise, and at most.
 const LIMIT: (usize, usize) = (100, 1_000);
@@ -95,6 +95,7 @@ fn read(uri: &Uri, shards: Shards) -> Result<(TenantId, ListQuery, Place), Probl
         tag: pairs.take("tag", |it| Ok(it.to_owned())),
         due_from: pairs.take("due_from", time),
         due_to: pairs.take("due_to", time),
+        moved: pairs.take("moved", moved).unwrap_or(false),
         after: None,
         limit: pairs.take("limit", limit).unwrap_or(LIMIT.0),
     };
@@ -115,6 +116,12 @@ fn state(name: &str) -> Result<TaskState, String> {
         let words = TaskState::WORDS.map(|(word, _)| word);
         format!("is one of {}", words.join(", "))
     })
+}
+
+fn moved(text: &str) -> Result<bool, String> {
+    (text == "true")
+        .then_some(true)
+        .ok_or_else(|| "is `true`, or left out".to_owned())
 }
 
 fn limit(text: &str) -> Result<usize, String> {

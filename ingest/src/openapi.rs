@@ -178,6 +178,10 @@ fn list_tasks() -> Value {
                 "tag" => ("Only with this tag.", json!({"type": "string"})),
                 "due_from" => ("`due` at or behind: epoch ms or RFC 3339.", json!({})),
                 "due_to" => ("`due` before: epoch ms or RFC 3339.", json!({})),
+                "moved" => (
+                    "Only recurring tasks whose next occurrence moved with other time zone data.",
+                    json!({"type": "boolean", "enum": [true]}),
+                ),
                 "limit" => (
                     "Most tasks of a page.",
                     json!({"type": "integer", "minimum": 1, "maximum": 1000, "default": 100}),
@@ -355,6 +359,12 @@ fn schemas() -> Value {
                 }}},
             "reason": {"type": "string",
                 "description": "Why a step was skipped or given up, or why a task is parked."},
+            "moved": {"type": "object",
+                "description": "What other time zone data did to the next occurrence of a recurring task.",
+                "properties": {
+                    "before": maybe("integer"), "after": maybe("integer"),
+                    "tzdata_before": text, "tzdata": text, "at": time,
+                }},
             "firings": {"type": "array", "items": {"$ref": "#/components/schemas/Firing"}},
             "broadcast": {"$ref": "#/components/schemas/Shards"},
         }},

@@ -22,6 +22,7 @@ fn view(id: &str, state: TaskState) -> TaskView {
         flow: None,
         waits_for: Vec::new(),
         reason: None,
+        moved: None,
         firings: Vec::new(),
         occurrences: None,
         broadcast: None,
@@ -83,21 +84,24 @@ async fn a_list_passes_its_questions_on_and_refuses_bad_ones() {
         fake.answer(request("GET", path, "")).await.fields(),
         ["state"]
     );
-    let path = "/v1/tasks?state=dead&due_from=x&due_to=y&limit=0&page=z&sort=id";
+    let path = "/v1/tasks?state=dead&due_from=x&due_to=y&moved=no&limit=0&page=z&sort=id";
     let answer = fake.answer(request("GET", path, "")).await;
     let mut fields = answer.fields();
     fields.sort_unstable();
     assert_eq!(
         fields,
-        ["due_from", "due_to", "limit", "page", "sort", "tenant"]
+        [
+            "due_from", "due_to", "limit", "moved", "page", "sort", "tenant"
+        ]
     );
-    let path = "/v1/tasks?tenant=shop&state=dead&tag=a%20b&due_from=5&due_to=2026-12-01T01:00:00Z";
+    let path = "/v1/tasks?tenant=shop&state=dead&tag=a%20b&moved=true&due_from=5&due_to=2026-12-01T01:00:00Z";
     assert_eq!(fake.answer(request("GET", path, "")).await.status, 200);
     let lists = fake.world.lists.lock().unwrap();
     assert_eq!(lists.len(), 8, "one question a shard");
     let (_, query) = &lists[0];
     assert_eq!(query.state, Some(TaskState::Dead));
     assert_eq!(query.tag.as_deref(), Some("a b"));
+    assert!(query.moved);
     assert_eq!(query.due_from, Some(Millis(5)));
     assert_eq!(query.due_to, Some(Millis(1_796_086_800_000)));
 }

@@ -2,6 +2,7 @@
 
 use pipeline::Pace;
 use schemas::{TenantId, slot};
+use timetable::{Zone, ZoneError};
 
 /// Of turns: far below what a task needs to get from its registration into its slot in time.
 pub(crate) const PACE: Pace = Pace {
@@ -52,6 +53,27 @@ pub struct PlannerConfig {
     pub late_per_second: u32,
     /// Rows that one list looks at.
     pub list_rows: usize,
+    /// The time zone data to plan by.
+    pub zones: Zones,
+}
+
+/// Time zone data: an argument, so that a core can be shown other data than those compiled in.
+#[derive(Clone, Debug)]
+pub struct Zones {
+    /// Their version.
+    pub version: String,
+    /// The zone of a name.
+    pub find: fn(&str) -> Result<Zone, ZoneError>,
+}
+
+impl Default for Zones {
+    /// Those compiled in.
+    fn default() -> Self {
+        Self {
+            version: timetable::tzdata_version().to_owned(),
+            find: Zone::parse,
+        }
+    }
 }
 
 impl Default for PlannerConfig {
@@ -76,6 +98,7 @@ impl Default for PlannerConfig {
             store_max_age_ms: 84 * 3_600_000,
             late_per_second: 1_000,
             list_rows: 1_000,
+            zones: Zones::default(),
         }
     }
 }

@@ -43,6 +43,6 @@ mod restore;
 pub mod run;
 pub mod store;
 
-pub use crate::config::PlannerConfig;
+pub use crate::config::{PlannerConfig, Zones};
 pub use crate::core::{PlannerCore, PlannerFactory};
 pub use crate::event::{Effect, Input, Reply};

@@ -34,6 +34,8 @@ pub const CALENDARS: &str = "tidewheel_planner_calendars_total";
 pub const CALENDARS_REFUSED: &str = "tidewheel_planner_calendars_refused_total";
 /// Counter: tasks planned anew because a calendar changed.
 pub const REPLANNED: &str = "tidewheel_planner_replanned_total";
+/// Counter: recurring tasks whose next occurrence other time zone data moved.
+pub const ZONES_MOVED: &str = "tidewheel_planner_zones_moved_total";
 /// Counter: index records applied while restoring.
 pub const RESTORED: &str = "tidewheel_planner_restored_records_total";
 /// Counter: steps told how a step ended that they need.

@@ -94,6 +94,7 @@ pub(crate) fn view(
             Some(StepRow::Refused(because)) => Some(because.clone()),
             _ => row.series.as_deref().and_then(parked),
         },
+        moved: None,
         firings,
         occurrences: row.series.as_deref().map(|series| occurrences(row, series)),
         broadcast: shares(row),

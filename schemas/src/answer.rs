@@ -160,6 +160,9 @@ pub struct TaskView {
     /// Why a step was skipped, or given up without a call; why a task is parked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What other time zone data did to its next occurrence, of a recurring task.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub moved: Option<MovedView>,
     /// The last firings, oldest first; of a recurring task those that ended, then those that are live.
     pub firings: Vec<FiringView>,
     /// Of a recurring task: what became of its occurrences.
@@ -168,6 +171,21 @@ pub struct TaskView {
     /// Of a sharded broadcast: where its shards stand; of a recurring task each firing has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<SharesView>,
+}
+
+/// What a change of the time zone data did to the next occurrence of a recurring task.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MovedView {
+    /// When it was to be due, epoch ms; `None` for never.
+    pub before: Option<Millis>,
+    /// When it was due from then on.
+    pub after: Option<Millis>,
+    /// The version of the data before; empty where it was not known.
+    pub tzdata_before: String,
+    /// The version since.
+    pub tzdata: String,
+    /// When that was seen.
+    pub at: Millis,
 }
 
 /// Where the shards of a broadcast stand; those that are not counted are not planted yet.
@@ -264,6 +282,9 @@ pub struct ListQuery {
     pub due_from: Option<Millis>,
     /// [`TaskView::due`] before.
     pub due_to: Option<Millis>,
+    /// Only those whose next occurrence other time zone data moved.
+    #[serde(default)]
+    pub moved: bool,
     /// Only ids behind this one.
     pub after: Option<TaskId>,
     /// At most so many; the shard may look at more and return fewer.

@@ -21,6 +21,8 @@
 //! | `x` number | [`Replan`]: a calendar changed, and not all tasks that name it were planned anew |
 //! | `w` | [`Pace`] |
 //! | `b` number | [`SweepRow`] |
+//! | `v` | [`ZonesRow`]: the version of the time zone data that tasks are planned by |
+//! | `z` tenant 0 id | [`Moved`]: what a change of those data did to a recurring task last |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
 mod calendar;
@@ -30,6 +32,7 @@ mod series;
 mod shares;
 mod sweep;
 mod task;
+mod zones;
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -47,6 +50,7 @@ pub use self::task::{
     Asker, Ending, Firing, Held, HeldNeed, NeedState, PastFiring, Phase, Plan, StepRow, Successor,
     TaskRow, Wish,
 };
+pub use self::zones::{Moved, ZonesRow};
 use crate::codec::{self, DecodeError, Kind};
 use crate::id::{RequestId, TaskKey};
 use crate::shard::Shard;
@@ -159,6 +163,8 @@ enum Tag {
     Untold = 10,
     Replan = 11,
     Sweep = 12,
+    Zones = 13,
+    Moved = 14,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {

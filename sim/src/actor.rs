@@ -43,6 +43,8 @@ pub trait Actor {
     fn tell(&self, shard: Shard, told: Told);
     /// Kills it: its connection and its cores vanish; `wiped` is a shard whose disk goes too.
     fn kill(&mut self, wiped: Option<Shard>);
+    /// Its next process is of a release with other time zone data.
+    fn release(&mut self);
     /// Starts to give everything up in order.
     fn drain(&mut self);
     /// Whether it is connected and owns nothing.
@@ -63,6 +65,7 @@ pub struct Worker<K: Kind> {
     driver: Option<Driver<K::Factory>>,
     factory: Option<K::Factory>,
     wiped: Option<Shard>,
+    released: bool,
     bug: Option<Bug>,
 }
 
@@ -79,6 +82,7 @@ impl<K: Kind> Worker<K> {
             driver: None,
             factory: None,
             wiped: None,
+            released: false,
             bug,
         }
     }
@@ -115,10 +119,14 @@ impl<K: Kind> Actor for Worker<K> {
         self.life += 1;
         let seed = self.seed ^ (u64::from(self.life) << 48);
         self.inbox = Inbox::new();
-        self.factory = Some(match self.factory.take() {
+        let mut factory = match self.factory.take() {
             Some(left) => K::restart(left, seed, self.wiped.take(), self.bug),
             None => K::start(seed, self.bug),
-        });
+        };
+        if self.released {
+            K::release(&mut factory, self.bug);
+        }
+        self.factory = Some(factory);
     }
 
     fn join(&mut self, broker: &MemoryBroker) -> Result<(), LogError> {
@@ -179,6 +187,10 @@ impl<K: Kind> Actor for Worker<K> {
     fn kill(&mut self, wiped: Option<Shard>) {
         self.disconnect();
         self.wiped = wiped;
+    }
+
+    fn release(&mut self) {
+        self.released = true;
     }
 
     fn drain(&mut self) {

@@ -61,6 +61,9 @@ pub trait Kind: 'static {
         Self::start(seed, bug)
     }
 
+    /// The process is of a release with other time zone data.
+    fn release(_factory: &mut Self::Factory, _bug: Option<Bug>) {}
+
     /// What an effect asks for.
     fn asked(effect: EffectOf<Self::Factory>) -> Option<Asked>;
 
@@ -110,6 +113,19 @@ impl Kind for Planner {
             left.stores().lose(shard);
         }
         left
+    }
+
+    fn release(factory: &mut Self::Factory, bug: Option<Bug>) {
+        let defaults = planner::Zones::default();
+        // Other data under the old version's name are not noticed.
+        let version = match bug {
+            Some(Bug::ZonesIgnored) => defaults.version,
+            _ => format!("{} released", defaults.version),
+        };
+        factory.set_zones(planner::Zones {
+            version,
+            find: crate::plan::clock::released,
+        });
     }
 
     fn asked(effect: planner::event::Effect) -> Option<Asked> {

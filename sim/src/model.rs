@@ -9,6 +9,7 @@ mod calendar;
 mod facts;
 mod flow;
 mod recurring;
+mod release;
 mod sweep;
 
 use std::collections::BTreeMap;

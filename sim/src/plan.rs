@@ -31,6 +31,8 @@ mod fault;
 mod flow;
 #[path = "plan/recurring.rs"]
 pub mod recurring;
+#[path = "plan/release.rs"]
+mod release;
 #[path = "plan/sweep.rs"]
 pub mod sweep;
 
@@ -153,13 +155,12 @@ impl Plan {
         if broadcasts {
             broadcast::add(seed, flows.is_none(), &mut tasks, &mut sendings);
         }
-        let (calendars, calendar_sendings) =
-            calendar::add((seed, shards, base, span_ms), &mut tasks);
-        let skew_ms = if calm {
-            0
-        } else {
-            *[0, 50, 400].choose(rng).unwrap_or(&0)
+        let released = by_clock.is_some() && !calm && release::is_in(seed);
+        let (calendars, calendar_sendings) = match released {
+            true => release::add(seed, span_ms, &mut tasks, &mut faults),
+            false => calendar::add((seed, shards, base, span_ms), &mut tasks),
         };
+        let skew_ms = skew_ms(calm, rng);
         Self {
             seed,
             shards,
@@ -179,6 +180,13 @@ impl Plan {
         }
     }
 
+    /// Whether planners are of a release with other time zone data from some time on.
+    #[must_use]
+    pub fn is_released(&self) -> bool {
+        let release = |(_, fault): &(u64, Fault)| matches!(fault, Fault::Release { .. });
+        self.faults.iter().any(release)
+    }
+
     /// Ms behind the beginning after which nothing is planned any more.
     #[must_use]
     pub fn over_at(&self) -> u64 {
@@ -192,6 +200,13 @@ impl Plan {
         let sweep = self.sweeps.last().map_or(0, |(at, _)| *at);
         sent.max(changed).max(fault.unwrap_or(0)).max(sweep)
     }
+}
+
+fn skew_ms(calm: bool, rng: &mut ChaCha8Rng) -> i64 {
+    if calm {
+        return 0;
+    }
+    *[0, 50, 400].choose(rng).unwrap_or(&0)
 }
 
 /// Tasks that have nothing to do with each other.

@@ -46,6 +46,8 @@ pub enum Bug {
     SparedBySweep,
     /// Calendars never change once they are known: doubled, and lost.
     CalendarIgnored,
+    /// Other time zone data are not noticed: doubled, and lost.
+    ZonesIgnored,
 }
 
 /// The connection of a worker of `role`, with the bug in it if it is one of the log.

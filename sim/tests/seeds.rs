@@ -97,7 +97,7 @@ fn every_bug_planted_in_flows_is_found() {
             flows: Some(150),
             ..Options::default()
         };
-        let found = (0..12).any(|seed| !run(seed, options).is_good());
+        let found = (0..40).any(|seed| !run(seed, options).is_good());
         assert!(found, "{bug:?} goes unseen");
     }
 }
@@ -153,6 +153,24 @@ fn recurring_tasks_keep_their_schedules() {
         let verdict = run(seed, RECURRING);
         assert!(verdict.is_good(), "recurring, seed {seed}:\n{verdict}");
     }
+}
+
+/// Seeds in whose midst planners are of a release with other time zone data.
+const RELEASES: [u64; 4] = [33, 45, 57, 69];
+
+#[test]
+fn other_time_zone_data_plan_anew() {
+    for seed in RELEASES {
+        let verdict = run(seed, RECURRING);
+        assert!(verdict.is_good(), "other zones, seed {seed}:\n{verdict}");
+    }
+    let ignored = Options {
+        bug: Some(Bug::ZonesIgnored),
+        ..RECURRING
+    };
+    let seeds = (33..400).step_by(12);
+    let found = seeds.into_iter().any(|seed| !run(seed, ignored).is_good());
+    assert!(found, "that other data are ignored goes unseen");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use pipeline::{Factory, Opening, Pace};
 use schemas::{Shard, Topic};
 
 use super::PlannerCore;
-use crate::config::{PACE, PlannerConfig};
+use crate::config::{PACE, PlannerConfig, Zones};
 use crate::store::StoreSource;
 
 /// Makes planner cores over the stores of `S`.
@@ -23,6 +23,11 @@ impl<S: StoreSource> PlannerFactory<S> {
             config: Arc::new(config),
             stores,
         }
+    }
+
+    /// Cores opened from here on plan by these time zone data, as those of another release do.
+    pub fn set_zones(&mut self, zones: Zones) {
+        Arc::make_mut(&mut self.config).zones = zones;
     }
 
     /// The stores, to lose one.

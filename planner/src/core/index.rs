@@ -11,6 +11,7 @@ mod marks;
 mod relate;
 mod restore;
 mod task;
+mod zones;
 
 use bytes::Bytes;
 use pipeline::{Outgoing, TopicPartition};
@@ -222,10 +223,19 @@ impl<S: Store> Table<S> {
     }
 
     pub(crate) fn erase(&mut self, task: Task) {
-        let Task { key, part, was, .. } = task;
+        let Task {
+            key,
+            part,
+            was,
+            row,
+            ..
+        } = task;
         let Some(was) = was else {
             return;
         };
+        if row.series.is_some() {
+            self.erase_moved(&key);
+        }
         self.reorder(&key, part, was.order, Order::default());
         self.relate(was.relations, Vec::new());
         // What ended has no wish: nothing else of it stands apart.

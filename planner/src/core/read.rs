@@ -1,8 +1,8 @@
 //! Questions: answered at once, from the last commit.
 
-use schemas::answer::{ListPage, ListQuery, SweepView};
+use schemas::answer::{ListPage, ListQuery, MovedView, SweepView};
 use schemas::index::{SweepWork, TaskRow, named, parse_name};
-use schemas::{FiringPart, RequestId, TaskKey};
+use schemas::{FiringPart, RequestId, TaskKey, TaskView};
 
 use super::overlay::after;
 use super::{Life, PlannerCore};
@@ -46,7 +46,9 @@ impl<S: Store> PlannerCore<S> {
     pub fn sweep_view(&mut self, id: RequestId) -> Option<SweepView> {
         let rows = self.table.sweeps().into_iter().rev();
         rows.filter(|(_, row)| row.id == id).find_map(|(_, row)| {
-            let SweepWork::Command { op, tag } = row.work;
+            let SweepWork::Command { op, tag } = row.work else {
+                return None;
+            };
             Some(SweepView {
                 op,
                 tenant: row.tenant?,
@@ -59,18 +61,32 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// One task as of the last commit.
-    pub fn get(&mut self, task: &TaskKey) -> Option<schemas::TaskView> {
+    pub fn get(&mut self, task: &TaskKey) -> Option<TaskView> {
         let (row, definition) = self.table.load_committed(task)?;
         let definition = schemas::index::decode_definition(&definition);
         let definition = self.table.understood(definition)?;
         let live = self.live_firings(task, &row);
         let mut view = view(task, &row, &live, &definition);
+        view.moved = self.moved(task, &row);
         for wait in &mut view.waits_for {
             let needed = task.sibling(&wait.step);
             let needed = needed.and_then(|key| self.table.load_committed(&key));
             wait.state = needed.map(|(row, _)| state_of(&row));
         }
         Some(view)
+    }
+
+    /// What other time zone data did to a recurring task, unless it was registered or changed since.
+    fn moved(&mut self, task: &TaskKey, row: &TaskRow) -> Option<MovedView> {
+        row.series.as_ref()?;
+        let moved = self.table.committed_moved(task)?;
+        (moved.at >= row.registered_at).then_some(MovedView {
+            before: moved.before,
+            after: moved.after,
+            tzdata_before: moved.tzdata_before,
+            tzdata: moved.tzdata,
+            at: moved.at,
+        })
     }
 
     fn live_firings(&mut self, task: &TaskKey, row: &TaskRow) -> Vec<(FiringPart, TaskRow)> {
@@ -123,8 +139,13 @@ impl<S: Store> PlannerCore<S> {
             if let Some(definition) = self.table.understood(definition)
                 && matches(query, &row, &definition)
             {
+                let moved = self.moved(&task, &row);
+                if query.moved && moved.is_none() {
+                    continue;
+                }
                 let live = self.live_firings(&task, &row);
-                page.tasks.push(view(&task, &row, &live, &definition));
+                let view = view(&task, &row, &live, &definition);
+                page.tasks.push(TaskView { moved, ..view });
             }
         }
         if looked >= most {

@@ -71,7 +71,7 @@ impl<S: Store> PlannerCore<S> {
             ring: Ring::new(config.instance_bytes, config.late_bytes),
             cursor: Cursor::new(),
             looking: Looking::new(),
-            rules: Rules::default(),
+            rules: Rules::by(config.zones.clone()),
             pacer: Pacer::new(config.late_per_second),
             forgetting: Forgetting::new(),
             following: Following::new(),
@@ -176,6 +176,7 @@ impl<S: Store> PlannerCore<S> {
         for (number, row) in self.table.sweeps() {
             self.sweeping.load(number, row);
         }
+        self.heed_zones();
         for (topic, offset) in restoring.lanes {
             self.lanes.add(topic, offset);
             self.asks.push_back(Ask::Read(topic, offset));

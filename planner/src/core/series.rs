@@ -11,7 +11,7 @@
 //!
 //! `misfire.rs`: what came too late. `overlap.rs`: what came too soon. `ended.rs`: how a firing comes
 //! back. `command.rs` and `wish.rs`: commands. `walk.rs`: the order. `course.rs`,
-//! `timer.rs` and `rules.rs`: the times. `told.rs`: what is said of occurrences that are not fired.
+//! `timer.rs` and `rules.rs`: the times. `zones.rs`: other rules. `told.rs`: what is said of occurrences that are not fired.
 
 mod command;
 mod course;
@@ -25,6 +25,7 @@ mod timer;
 mod told;
 mod walk;
 mod wish;
+mod zones;
 
 use bytes::Bytes;
 use pipeline::invariant::{Invariant, check};

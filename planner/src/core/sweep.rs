@@ -142,19 +142,40 @@ impl<S: Store> PlannerCore<S> {
             }
         }
         let number = self.table.next_version();
-        let row = SweepRow {
-            id,
-            work,
-            tenant,
-            appended,
-            begun_at: self.now,
-            after: None,
-            ended_at: None,
-            count: SweepCount::default(),
-        };
+        let row = begun(id, work, tenant, (appended, self.now));
         self.sweeping.insert(number, row);
         ::metrics::counter!(metrics::SWEEPS).increment(1);
         Ok(())
+    }
+
+    /// Begins to compare all tasks by other time zone data; what was begun for earlier ones is over. It
+    /// always finds room.
+    pub(super) fn begin_zones(&mut self, before: String, now: String) {
+        let (at, number) = (self.now, self.table.next_version());
+        for number in self.sweeping.open.clone() {
+            self.sweeping.change(number, |row| {
+                if matches!(row.work, SweepWork::Zones { .. }) {
+                    row.ended_at.get_or_insert(at);
+                }
+            });
+        }
+        let (id, work) = (
+            RequestId::of_sweep(number),
+            SweepWork::Zones { before, now },
+        );
+        self.sweeping
+            .insert(number, begun(id, work, None, (at, at)));
+    }
+
+    /// One more task was compared; by which data.
+    pub(super) fn zones_compared(&mut self, number: u64, differs: bool) -> Option<SweepWork> {
+        self.sweeping.change(number, |row| {
+            let count = &mut row.count;
+            count.matched += 1;
+            count.changed += u64::from(differs);
+            count.unchanged += u64::from(!differs);
+        });
+        self.sweeping.rows.get(&number).map(|row| row.work.clone())
     }
 
     /// Goes on, within the budget of one turn.
@@ -206,6 +227,19 @@ impl<S: Store> PlannerCore<S> {
         }
         let now = self.now;
         self.sweeping.change(number, |row| row.ended_at = Some(now));
+        if let Some(row) = self.sweeping.rows.get(&number)
+            && let SweepWork::Zones { before, now } = &row.work
+        {
+            let (shard, compared, moved) = (self.shard.0, row.count.matched, row.count.changed);
+            tracing::info!(
+                shard,
+                before,
+                now,
+                compared,
+                moved,
+                "recurring tasks were compared by other time zone data"
+            );
+        }
         true
     }
 
@@ -219,6 +253,7 @@ impl<S: Store> PlannerCore<S> {
         };
         let (work, appended) = (row.work.clone(), row.appended);
         match work {
+            SweepWork::Zones { .. } => return self.compare_zones(number, task),
             SweepWork::Command { op, tag } => {
                 if tag.is_some_and(|tag| !self.has_tag(&task, &tag)) {
                     return false;
@@ -296,6 +331,24 @@ impl<S: Store> PlannerCore<S> {
                 None => self.table.drop_sweep(number),
             }
         }
+    }
+}
+
+fn begun(
+    id: RequestId,
+    work: SweepWork,
+    tenant: Option<schemas::TenantId>,
+    (appended, begun_at): (Millis, Millis),
+) -> SweepRow {
+    SweepRow {
+        id,
+        work,
+        tenant,
+        appended,
+        begun_at,
+        after: None,
+        ended_at: None,
+        count: SweepCount::default(),
     }
 }
 

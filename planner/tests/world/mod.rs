@@ -178,6 +178,12 @@ impl World {
         }
     }
 
+    /// Drops the core; the next one is of a release with these time zone data.
+    pub(crate) fn release(&mut self, zones: planner::Zones) {
+        self.crash();
+        self.factory.set_zones(zones);
+    }
+
     /// Drops the core and its store.
     pub(crate) fn lose(&mut self) {
         self.crash();

@@ -1,7 +1,9 @@
 //! Scripts: a step a line, behind `=>` what was told by then, as `request answer`.
 
+use planner::Zones;
 use schemas::{AnswerBody, CommandAnswer, TaskId, TaskState, Topic};
 use serde_json::{Value, json};
+use timetable::Zone;
 
 use super::World;
 
@@ -95,6 +97,11 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
         }
         ["stop"] => world.behind.stopped = true,
         ["go"] => world.behind.stopped = false,
+        ["tzdata", version] => world.release(zones(version)),
+        ["moved"] => {
+            world.pump();
+            shown.extend(world.moved());
+        }
         ["crash"] => world.crash(),
         ["lose"] => world.lose(),
         ["fire", id] => world.behind.fire(&task_id(id)),
@@ -247,6 +254,22 @@ fn body(answer: &str) -> AnswerBody {
 
 fn word_of(state: TaskState) -> String {
     format!("{state:?}").to_lowercase()
+}
+
+/// Time zone data of a version: by those of `west` clocks of Paris show what those of London do.
+fn zones(version: &str) -> Zones {
+    let west = |name: &str| match name {
+        "Europe/Paris" => Zone::parse("Europe/London"),
+        name => Zone::parse(name),
+    };
+    Zones {
+        version: version.to_owned(),
+        find: if version.starts_with("west") {
+            west
+        } else {
+            Zone::parse
+        },
+    }
 }
 
 fn task_id(id: &str) -> TaskId {

@@ -20,7 +20,7 @@ impl World {
         let rows = last.into_iter().filter(|(_, there)| *there);
         let names = rows.filter_map(|(key, _)| String::from_utf8(key?.to_vec()).ok());
         names
-            .filter(|name| !name.starts_with(['r', 'f', 'm']))
+            .filter(|name| !name.starts_with(['r', 'f', 'm', 'v']))
             .collect()
     }
 
@@ -73,6 +73,25 @@ impl World {
             format!("{}-{} {why} {from}..{to}", it.first, it.last)
         };
         left.map(name).collect()
+    }
+
+    /// The tasks that other time zone data moved, as `id before>after version`.
+    pub(crate) fn moved(&mut self) -> Vec<String> {
+        let query = ListQuery {
+            tenant: Some(TenantId::new("t").unwrap()),
+            moved: true,
+            limit: 500,
+            ..ListQuery::default()
+        };
+        let tasks = self.core().list(&query).tasks;
+        let name = |due: Option<Millis>| due.map_or_else(|| "never".to_owned(), seconds);
+        let name = |task: &schemas::TaskView| {
+            let it = task.moved.as_ref().unwrap();
+            let (before, after) = (name(it.before), name(it.after));
+            let versions = format!("{}>{}", it.tzdata_before, it.tzdata);
+            format!("{} {before}>{after} {versions}", task.id.as_str())
+        };
+        tasks.iter().map(name).collect()
     }
 
     /// What became of a task's occurrences.

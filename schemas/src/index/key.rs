@@ -41,6 +41,10 @@ pub enum TableKey {
     Untold(u64),
     /// A change of a calendar after which not all tasks were planned anew, by its number here.
     Replan(u64),
+    /// The version of the time zone data.
+    Zones,
+    /// What a change of those data did to a recurring task.
+    Moved(TaskKey),
     /// The one [`Meta`].
     Meta,
 }
@@ -83,6 +87,8 @@ impl TableKey {
             Self::Calendar(calendar) => named_calendar(b'c', calendar),
             Self::Untold(number) => numbered(b'y', *number),
             Self::Replan(number) => numbered(b'x', *number),
+            Self::Zones => Bytes::from_static(b"v"),
+            Self::Moved(task) => named(b'z', task),
             Self::Meta => Bytes::from_static(b"m"),
         }
     }

@@ -43,6 +43,13 @@ pub enum SweepWork {
         /// Only tasks with this tag.
         tag: Option<String>,
     },
+    /// The time zone data changed: recurring tasks are compared, and planned anew where they differ.
+    Zones {
+        /// The version before; empty where none was kept.
+        before: String,
+        /// The version now.
+        now: String,
+    },
 }
 
 /// What a sweep came to in one shard.

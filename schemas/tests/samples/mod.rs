@@ -261,6 +261,8 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
         ("key.versioned", TableKey::Versioned(task(), 7).encode()),
         ("key.pace", TableKey::Pace.encode()),
         ("key.sweep", TableKey::Sweep(7).encode()),
+        ("key.zones", TableKey::Zones.encode()),
+        ("key.moved", TableKey::Moved(task()).encode()),
         ("key.meta", TableKey::Meta.encode()),
         ("value.meta", Meta::default().encode()),
         ("fire_id", Bytes::copy_from_slice(&fire_id().0)),

@@ -1,7 +1,7 @@
 //! Commands on many tasks, in the planner's table.
 
 use schemas::RequestId;
-use schemas::index::{SweepCount, SweepRow, SweepWork};
+use schemas::index::{Moved, SweepCount, SweepRow, SweepWork, ZonesRow};
 use schemas::registration::SweepOp;
 
 use super::{DUE, Read, Sample, sample, task};
@@ -40,7 +40,32 @@ pub(crate) fn sweeps() -> Vec<Sample> {
         },
         ..bare.clone()
     };
+    let zones = SweepRow {
+        work: SweepWork::Zones {
+            before: "2025b".to_owned(),
+            now: "2026a".to_owned(),
+        },
+        tenant: None,
+        ..full.clone()
+    };
+    let version = ZonesRow {
+        tzdata: "2026a".to_owned(),
+    };
+    let moved = Moved {
+        tzdata_before: "2025b".to_owned(),
+        tzdata: "2026a".to_owned(),
+        before: Some(DUE),
+        after: None,
+        at: DUE.plus(9),
+    };
     vec![
+        sample("index.sweep.zones", zones.encode(), &zones, read),
+        sample("index.zones", version.encode(), &version, |bytes| {
+            ZonesRow::decode(bytes).map(|it| format!("{it:?}"))
+        }),
+        sample("index.moved", moved.encode(), &moved, |bytes| {
+            Moved::decode(bytes).map(|it| format!("{it:?}"))
+        }),
         sample("index.sweep", bare.encode(), &bare, read),
         sample("index.sweep.full", full.encode(), &full, read),
     ]

@@ -10,8 +10,10 @@ use schemas::{Millis, TaskKey};
 use super::broadcast;
 use super::calendar::Kept;
 use super::facts::{Facts, Fate};
+use super::release::Released;
 use super::sweep::is_swept;
 use crate::history::History;
+use crate::plan::clock::Clock;
 use crate::plan::recurring::{Beat, KEPT, Recurring, WINDOW_MS};
 use crate::plan::{Op, Plan};
 use crate::verdict::Verdict;
@@ -51,7 +53,8 @@ pub(super) fn keep_their_schedules(
             .map(|(_, sending)| &sending.op)
             .collect();
         seen.occurrences_increase(verdict);
-        if task.keeps.is_none() {
+        let released = released_clock(plan, recurring);
+        if task.keeps.is_none() && released.is_none() {
             seen.misfires_follow_the_policy(verdict);
         }
         seen.nothing_overlaps(history, verdict);
@@ -64,6 +67,18 @@ pub(super) fn keep_their_schedules(
                 && !["pause", "cancel"]
                     .iter()
                     .any(|op| is_swept(plan, op, &task.key));
+            if let Some(clock) = released {
+                let released = Released {
+                    key: &task.key,
+                    clock,
+                    fates: &seen.fates,
+                    lasts: (first.appended, recurring.end),
+                    left_alone,
+                    cancels: recurring.overlap == "cancel_previous",
+                };
+                released.follows_the_new_data(plan, verdict);
+                continue;
+            }
             match &task.keeps {
                 Some(keeps) if !matches!(recurring.beat, Beat::AfterEach(_)) => {
                     let kept = Kept {
@@ -80,6 +95,14 @@ pub(super) fn keep_their_schedules(
                 None => seen.each_has_a_fate(first.appended, left_alone, verdict),
             }
         }
+    }
+}
+
+/// The clock of a task in a run with a release of other time zone data.
+fn released_clock(plan: &Plan, recurring: &Recurring) -> Option<Clock> {
+    match recurring.beat {
+        Beat::Clock(clock) if plan.is_released() => Some(clock),
+        _ => None,
     }
 }
 

@@ -35,6 +35,8 @@ pub enum Fault {
     },
     /// Every process of a role is killed, and started again later.
     Gone { role: Role, down_ms: u64 },
+    /// Every planner is killed, and started again later as one of a release with other time zone data.
+    Release { down_ms: u64 },
     /// Every process is killed, and started again later.
     AllGone { down_ms: u64 },
     /// The archive's database does not answer.
@@ -51,6 +53,7 @@ impl Fault {
             Self::Kill { down_ms, .. }
             | Self::Leave { down_ms, .. }
             | Self::Gone { down_ms, .. }
+            | Self::Release { down_ms }
             | Self::AllGone { down_ms } => *down_ms,
             Self::Stall { for_ms, .. }
             | Self::Replace { for_ms, .. }

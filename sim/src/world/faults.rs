@@ -60,6 +60,12 @@ impl World {
                 }
             }
             Fault::Gone { role, down_ms } => self.kill_all(Some(role), down_ms),
+            Fault::Release { down_ms } => {
+                for being in &mut self.workers {
+                    being.actor.release();
+                }
+                self.kill_all(Some(Role::Planner), down_ms);
+            }
             Fault::AllGone { down_ms } => self.kill_all(None, down_ms),
             Fault::ArchiveAway { for_ms } => {
                 self.table.away_until = self.clock.elapsed() + for_ms;

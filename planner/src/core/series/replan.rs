@@ -87,13 +87,8 @@ impl<S: Store> PlannerCore<S> {
     }
 
     /// Plans one task anew; what that cost.
-    fn replan_one(&mut self, mut task: Task) -> usize {
-        // Under way already, for a change before this one.
-        let own = |wish: &Wish| !wish.cancel && plans(wish, task.row.version);
-        let undecided = task.row.wish.as_deref().is_some_and(|wish| !own(wish));
-        let rests = matches!(task.row.phase, Phase::Ended { .. } | Phase::Paused);
-        if undecided || rests {
-            // What is wished, or resumed, is planned by the calendars of that time.
+    pub(super) fn replan_one(&mut self, mut task: Task) -> usize {
+        if is_left_alone(&task) {
             return 1;
         }
         let (Some(definition), Some(bytes)) =
@@ -102,7 +97,9 @@ impl<S: Store> PlannerCore<S> {
             return 1;
         };
         ::metrics::counter!(metrics::REPLANNED).increment(1);
-        let (mut behind, cost) = self.first_difference(&task, &definition);
+        let Difference {
+            mut behind, cost, ..
+        } = self.first_difference(&task, &definition);
         let before = task.row.wish.take();
         if let Some(plan) = before.as_ref().and_then(|wish| wish.plan.as_ref()) {
             behind = behind.min(plan.leg_due);
@@ -126,13 +123,13 @@ impl<S: Store> PlannerCore<S> {
         cost
     }
 
-    /// Up to when all stays as it is planned, and what it cost to see that.
-    fn first_difference(&mut self, task: &Task, definition: &Definition) -> (Millis, usize) {
+    /// Where what is planned and what the schedule gives part.
+    pub(super) fn first_difference(&mut self, task: &Task, definition: &Definition) -> Difference {
         let next = task.row.firing.due;
         // Where none follows, what stands there is planted, or waits, already.
         if next <= self.now && !is_over(task) {
             // It is late, and is looked at as late; nothing behind it is planted.
-            return (next.minus(1), 1);
+            return Difference::none(next.minus(1));
         }
         let since = task
             .row
@@ -155,12 +152,26 @@ impl<S: Store> PlannerCore<S> {
                 continue;
             }
             if given != Some(due) {
-                return (behind, cost);
+                return Difference {
+                    behind,
+                    cost,
+                    planned: Some(due),
+                    given,
+                };
             }
             behind = due;
             given = timer.as_ref().and_then(|timer| timer.next(due));
         }
-        (behind, cost)
+        let series = task.row.series.as_deref();
+        let runs = series.map_or(0, |series| series.runs + buffered(series));
+        let spent = timer.is_some_and(|timer| runs >= timer.most_runs());
+        let waits = task.row.phase == Phase::Waiting && !is_over(task);
+        Difference {
+            behind,
+            cost,
+            planned: waits.then_some(next),
+            given: given.filter(|_| !spent),
+        }
     }
 
     /// The calendars that a schedule names; of those that are not known, nothing.
@@ -203,6 +214,37 @@ impl<S: Store> PlannerCore<S> {
         task.row.phase = Phase::Parked;
         true
     }
+}
+
+/// Where what is planned and what the schedule gives part.
+pub(super) struct Difference {
+    /// Up to here all stays as it is planned.
+    pub(super) behind: Millis,
+    /// What it cost to see that.
+    pub(super) cost: usize,
+    /// The first behind it that is planned.
+    pub(super) planned: Option<Millis>,
+    /// The first behind it that the schedule gives.
+    pub(super) given: Option<Millis>,
+}
+
+impl Difference {
+    fn none(behind: Millis) -> Self {
+        Self {
+            behind,
+            cost: 1,
+            planned: None,
+            given: None,
+        }
+    }
+}
+
+/// Whether it is planned by the rules of a later time: what is wished, or resumed. A wish of our own is
+/// none, but under way for a change before.
+pub(super) fn is_left_alone(task: &Task) -> bool {
+    let own = |wish: &Wish| !wish.cancel && plans(wish, task.row.version);
+    let undecided = task.row.wish.as_deref().is_some_and(|wish| !own(wish));
+    undecided || matches!(task.row.phase, Phase::Ended { .. } | Phase::Paused)
 }
 
 /// Whether it only plans the same version anew.

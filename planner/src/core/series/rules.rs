@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use timetable::{Cron, Fold, Gap, Rule, Zone};
+use timetable::{Cron, Fold, Gap, Rule};
+
+use crate::config::Zones;
 
 /// So many are kept of each age.
 const MOST: usize = 2_048;
@@ -12,9 +14,18 @@ const MOST: usize = 2_048;
 pub(crate) struct Rules {
     young: BTreeMap<String, Rule>,
     old: BTreeMap<String, Rule>,
+    zones: Zones,
 }
 
 impl Rules {
+    /// None read yet; in zones by these data.
+    pub(crate) fn by(zones: Zones) -> Self {
+        Self {
+            zones,
+            ..Self::default()
+        }
+    }
+
     /// The rule of an expression in a zone; every `H` in it chosen by `seed`.
     ///
     /// # Errors
@@ -36,7 +47,7 @@ impl Rules {
             Some(rule) => rule,
             None => {
                 let cron = Cron::parse(expression).map_err(|error| error.to_string())?;
-                let zone = Zone::parse(zone).map_err(|error| error.to_string())?;
+                let zone = (self.zones.find)(zone).map_err(|error| error.to_string())?;
                 Rule::new(cron, zone, gap, fold)
             }
         };
