@@ -4,11 +4,9 @@
 //! between it and the caller) costs more than the call. Here the caller itself drives the connection that
 //! it took from the pool, and nothing is woken but the caller.
 
-use std::collections::HashMap;
 use std::error::Error as StdError;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -22,12 +20,10 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use reqwest::Url;
 use tokio::net::TcpStream;
-use tokio::runtime::Handle;
-use tokio::sync::oneshot;
 use tower_service::Service as _;
 
 use super::Prepared;
-use super::gate::{self, Gate, Pass};
+use super::kept::{Connections, Place};
 use super::resolve::Guarded;
 use crate::config::Config;
 use crate::event::BODY_READ;
@@ -69,36 +65,17 @@ pub(super) enum Broken {
 pub(super) struct Plain {
     connector: HttpConnector<Guarded>,
     connect_timeout: Duration,
-    kept: Arc<Mutex<Kept>>,
-}
-
-/// Connections by where they go.
-#[derive(Debug)]
-struct Kept {
-    gates: HashMap<HeaderValue, Gate<Line>>,
-    longest: Duration,
-    most: usize,
-    /// Whether somebody looks after those that waited too long,
-    swept: bool,
-    /// and after calls that wait.
-    looked_at: bool,
-}
-
-/// Leave to make one call, and the connection for it; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Place {
-    kept: Arc<Mutex<Kept>>,
-    host: HeaderValue,
-    line: Option<Line>,
+    kept: Connections,
 }
 
 /// A connection. Only who holds it drives it.
 #[derive(Debug)]
-struct Line {
+pub(super) struct Line {
     sender: SendRequest<Full<Bytes>>,
     /// None once it is over.
     connection: Option<Connection>,
-    since: Instant,
+    /// When it was last of use.
+    pub(super) since: Instant,
 }
 
 /// Why nothing came back over a line.
@@ -139,32 +116,13 @@ impl Plain {
         Self {
             connector,
             connect_timeout,
-            kept: Arc::new(Mutex::new(Kept {
-                gates: HashMap::new(),
-                longest: Duration::from_millis(config.idle_timeout_ms),
-                most: config.idle_per_host,
-                swept: false,
-                looked_at: false,
-            })),
+            kept: Connections::new(config),
         }
     }
 
     /// Waits until a call to `target` may be made.
     pub(super) async fn enter(&self, target: &Target) -> Place {
-        let entered = lock(&self.kept).enter(&target.host, &self.kept);
-        let pass = match entered {
-            Ok(pass) => pass,
-            // Dropped unanswered only with all connections: then a new one may be tried.
-            Err(waiting) => waiting.await.unwrap_or(Pass::Open),
-        };
-        Place {
-            kept: Arc::clone(&self.kept),
-            host: target.host.clone(),
-            line: match pass {
-                Pass::Line(line) => Some(line),
-                Pass::Open => None,
-            },
-        }
+        self.kept.enter(&target.host).await
     }
 
     /// Sends `request` to `target` and waits for its answer, at most as long as its timeout.
@@ -211,7 +169,7 @@ impl Plain {
             *status = Some(response.status().as_u16());
             let (answer, whole) = line.read(response).await;
             if whole && line.connection.is_some() {
-                place.line = Some(line);
+                place.keep(line);
             }
             return Ok(answer);
         }
@@ -232,108 +190,6 @@ impl Plain {
             }),
             Ok(Err(error)) => Err(Broken::Connecting(error)),
             Err(_) => Err(Broken::ConnectingTooLong),
-        }
-    }
-}
-
-/// Closes connections that waited too long, for as long as there are any.
-async fn sweep(kept: Weak<Mutex<Kept>>, longest: Duration) {
-    loop {
-        tokio::time::sleep(longest.max(Duration::from_millis(100)) / 4).await;
-        let Some(kept) = kept.upgrade() else {
-            return;
-        };
-        let mut kept = lock(&kept);
-        let now = Instant::now();
-        let old = |line: &Line| now.saturating_duration_since(line.since) >= longest;
-        kept.gates.retain(|_, gate| gate.forget(old));
-        if kept.gates.is_empty() {
-            kept.swept = false;
-            return;
-        }
-    }
-}
-
-/// Lets more calls in where it takes long, for as long as any wait.
-async fn look(kept: Weak<Mutex<Kept>>) {
-    // Calls are made by one thread.
-    let worked = || Handle::current().metrics().worker_total_busy_duration(0);
-    let mut last = (Instant::now(), worked());
-    loop {
-        tokio::time::sleep(gate::LOOK).await;
-        let now = (Instant::now(), worked());
-        let busy = (now.1 - last.1) * 5 > now.0 - last.0;
-        last = now;
-        let Some(kept) = kept.upgrade() else {
-            return;
-        };
-        let mut kept = lock(&kept);
-        let mut some_wait = false;
-        for gate in kept.gates.values_mut() {
-            some_wait |= gate.look(busy);
-        }
-        if !some_wait {
-            kept.looked_at = false;
-            return;
-        }
-    }
-}
-
-fn lock(kept: &Mutex<Kept>) -> std::sync::MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Kept {
-    /// `this` is where it lies itself.
-    fn enter(
-        &mut self,
-        host: &HeaderValue,
-        this: &Arc<Mutex<Self>>,
-    ) -> Result<Pass<Line>, oneshot::Receiver<Pass<Line>>> {
-        if !self.swept {
-            self.swept = true;
-            tokio::spawn(sweep(Arc::downgrade(this), self.longest));
-        }
-        if !self.gates.contains_key(host) {
-            self.gates.insert(host.clone(), Gate::new());
-        }
-        let entered = match self.gates.get_mut(host) {
-            Some(gate) => gate.enter(),
-            None => Ok(Pass::Open),
-        };
-        if entered.is_err() && !self.looked_at {
-            self.looked_at = true;
-            tokio::spawn(look(Arc::downgrade(this)));
-        }
-        entered
-    }
-}
-
-impl Place {
-    /// The connection it came with, unless that waited too long.
-    fn fresh(&mut self) -> Option<Line> {
-        let longest = lock(&self.kept).longest;
-        self.line
-            .take()
-            .filter(|line| line.since.elapsed() < longest)
-    }
-
-    fn another(&mut self) -> Option<Line> {
-        self.line = lock(&self.kept).gates.get_mut(&self.host)?.another();
-        self.fresh()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let line = self.line.take().map(|line| Line {
-            since: Instant::now(),
-            ..line
-        });
-        let mut kept = lock(&self.kept);
-        let most = kept.most;
-        if let Some(gate) = kept.gates.get_mut(&self.host) {
-            gate.leave(line, most);
         }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use schemas::AnswerBody;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::tests::order;
 use super::*;
+use crate::event::BODY_READ;
 
 /// What an endpoint does once it has read a request.
 #[derive(Clone)]
