@@ -43,12 +43,13 @@ impl<F: Factory> Driver<F> {
                 owned.leaving = owned.leaving.map(|it| Leaving::LastTurn(it.until()));
             }
         }
+        if full {
+            // Also where no core has anything to prove yet: asked again at once, nobody would sleep.
+            self.last_full_turn = now.mono;
+        }
         if positions.is_empty() {
             self.release_silent();
             return Ok(());
-        }
-        if full {
-            self.last_full_turn = now.mono;
         }
         ::metrics::histogram!(metrics::TURN_RECORDS, "role" => self.role.name())
             .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
