@@ -9,10 +9,11 @@ use crate::problem::Problem;
 pub(crate) const TASKS: &str = "/v1/tasks/";
 
 /// The verbs a path can end in.
-pub(crate) const VERBS: [Op; 7] = [
+pub(crate) const VERBS: [Op; 8] = [
     Op::Reschedule,
     Op::Touch,
     Op::Run,
+    Op::Backfill,
     Op::Pause,
     Op::Resume,
     Op::Kill,

@@ -4,6 +4,8 @@
 mod door;
 
 use door::{Fake, request};
+use schemas::answer::{BackfillView, OccurrencesView, SharesView};
+use schemas::index::ShareTally;
 use schemas::{Millis, Priority, TaskId, TaskState, TaskView, TenantId};
 
 fn view(id: &str, state: TaskState) -> TaskView {
@@ -25,6 +27,7 @@ fn view(id: &str, state: TaskState) -> TaskView {
         moved: None,
         firings: Vec::new(),
         occurrences: None,
+        backfills: Vec::new(),
         broadcast: None,
     }
 }
@@ -104,4 +107,53 @@ async fn a_list_passes_its_questions_on_and_refuses_bad_ones() {
     assert!(query.moved);
     assert_eq!(query.due_from, Some(Millis(5)));
     assert_eq!(query.due_to, Some(Millis(1_796_086_800_000)));
+}
+
+/// Whoever reads the document finds every field of a task in it.
+#[test]
+fn every_field_of_a_task_is_described() {
+    let document = ingest::document();
+    let described = &document["components"]["schemas"];
+    let shares = SharesView {
+        tally: ShareTally::default(),
+        live: 1,
+    };
+    let occurrences = OccurrencesView {
+        next: Some(1),
+        ended: 0,
+        skipped: 0,
+        missed: 0,
+        taken: 0,
+        buffered: 0,
+        live: 0,
+    };
+    let backfill = BackfillView {
+        from: Millis(1),
+        to: Millis(2),
+        released: 0,
+        live: 0,
+        next: None,
+        stopped: false,
+        ended_at: None,
+    };
+    let mut view = view("g/s", TaskState::Pending);
+    view.retry_at = Some(view.due);
+    view.flow = Some(serde_json::Value::Null);
+    view.reason = Some(String::new());
+    view.occurrences = Some(occurrences);
+    view.backfills = vec![backfill];
+    view.broadcast = Some(shares);
+    let cases = [
+        ("Task", serde_json::to_value(&view)),
+        ("Occurrences", serde_json::to_value(occurrences)),
+        ("Shards", serde_json::to_value(shares)),
+        ("Backfill", serde_json::to_value(backfill)),
+    ];
+    for (name, value) in cases {
+        let value = value.expect("JSON");
+        for field in value.as_object().expect("an object").keys() {
+            let known = !described[name]["properties"][field].is_null();
+            assert!(known, "{name} does not describe `{field}`");
+        }
+    }
 }

@@ -42,7 +42,7 @@ use lanes::Lanes;
 use plant::Cursor;
 use restoring::Restoring;
 use ring::Ring;
-use series::{Looking, Pacer, Rules};
+use series::{Backfilling, Looking, Pacer, Rules};
 use sweep::Sweeping;
 use tally::Tally;
 
@@ -69,6 +69,7 @@ pub struct PlannerCore<S> {
     following: Following,
     calendars: Calendars,
     sweeping: Sweeping,
+    backfilling: Backfilling,
     lanes: Lanes,
     outbox: Outbox,
     tally: Tally,
@@ -164,6 +165,7 @@ impl<S: Store> PlannerCore<S> {
         self.tell_waiting();
         self.sweep();
         self.replan();
+        self.backfill();
         self.look_round();
         self.plant();
         self.seal();
@@ -210,6 +212,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.ring.next_end(),
             self.forgetting.wake_at(&self.config),
             self.sweeping.wake_at(&self.config),
+            self.backfilling.wake_at(&self.config),
         ];
         // A time that has come is seen by `wants_turn`; woken for it again, nobody would sleep.
         wakes
@@ -256,12 +259,15 @@ impl<S: Store> Stage for PlannerCore<S> {
             || !self.outbox.after.is_empty()
             || !self.table.is_clean()
             || !self.sweeping.is_clean()
+            || !self.backfilling.is_clean()
             || self.ring.is_dirty();
         let work = || {
             self.lanes.is_full()
                 || self.following.has_work()
                 || self.calendars.has_work()
                 || self.sweeping.has_work()
+                || self.backfilling.has_work()
+                || come(self.backfilling.wake_at(&self.config))
                 || come(self.sweeping.wake_at(&self.config))
                 || come(self.cursor.wake_at(&self.config))
                 || come(self.looking.wake_at(&self.config))
@@ -287,6 +293,7 @@ impl<S: Store> Stage for PlannerCore<S> {
         }
         self.tally.tell();
         self.keep_sweeps();
+        self.keep_backfills();
         if let Some(pace) = self.pacer.take_dirty() {
             self.table.set_pace(pace);
         }
@@ -327,7 +334,8 @@ impl<S: Store> Stage for PlannerCore<S> {
 
     fn is_idle(&self) -> bool {
         let nothing = self.outbox.records.is_empty() && self.outbox.after.is_empty();
-        let kept = self.table.is_clean() && self.sweeping.is_clean() && !self.ring.is_dirty();
+        let done = self.sweeping.is_clean() && self.backfilling.is_clean();
+        let kept = self.table.is_clean() && done && !self.ring.is_dirty();
         !self.is_running() || (nothing && kept)
     }
 }

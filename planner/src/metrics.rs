@@ -10,6 +10,8 @@ pub const NO_ROOM: &str = "tidewheel_planner_no_room_total";
 pub const REVOKES: &str = "tidewheel_planner_revokes_total";
 /// Counter: instances sealed.
 pub const SEALS: &str = "tidewheel_planner_seals_total";
+/// Counter: backfills begun.
+pub const BACKFILLS: &str = "tidewheel_planner_backfills_total";
 /// Counter: commands on many tasks taken in.
 pub const SWEEPS: &str = "tidewheel_planner_sweeps_total";
 /// Counter by `outcome`: outcomes that met their live firing.

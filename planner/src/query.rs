@@ -1,7 +1,7 @@
 //! A row as people see it.
 
-use schemas::answer::{FiringView, ListQuery, OccurrencesView, SharesView, WaitView};
-use schemas::index::{Ending, NeedState, Parked, Phase, Series, StepRow, TaskRow};
+use schemas::answer::{BackfillView, FiringView, ListQuery, OccurrencesView, SharesView, WaitView};
+use schemas::index::{BackfillRow, Ending, NeedState, Parked, Phase, Series, StepRow, TaskRow};
 use schemas::registration::{needs_json, schedule_json};
 use schemas::{Definition, FiringPart, TaskKey, TaskState, TaskView, Topic};
 
@@ -96,6 +96,7 @@ pub(crate) fn view(
         },
         moved: None,
         firings,
+        backfills: Vec::new(),
         occurrences: row.series.as_deref().map(|series| occurrences(row, series)),
         broadcast: shares(row),
     }
@@ -177,6 +178,18 @@ fn occurrences(row: &TaskRow, series: &Series) -> OccurrencesView {
         taken: series.tally.taken,
         buffered: buffered(series),
         live: series.live,
+    }
+}
+
+pub(crate) fn backfill_view(row: &BackfillRow) -> BackfillView {
+    BackfillView {
+        from: row.from,
+        to: row.to,
+        released: row.released,
+        live: row.live,
+        next: row.next,
+        stopped: row.stopped,
+        ended_at: row.ended_at,
     }
 }
 

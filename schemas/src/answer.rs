@@ -168,6 +168,9 @@ pub struct TaskView {
     /// Of a recurring task: what became of its occurrences.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub occurrences: Option<OccurrencesView>,
+    /// Of a recurring task: past ranges that are being fired belatedly, or were just now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub backfills: Vec<BackfillView>,
     /// Of a sharded broadcast: where its shards stand; of a recurring task each firing has its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub broadcast: Option<SharesView>,
@@ -196,6 +199,25 @@ pub struct SharesView {
     pub tally: ShareTally,
     /// Planted, called, or to be tried again.
     pub live: u32,
+}
+
+/// A past range of a recurring task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackfillView {
+    /// Occurrences due at this or later.
+    pub from: Millis,
+    /// Occurrences due before this.
+    pub to: Millis,
+    /// How many were released.
+    pub released: u64,
+    /// Of those, how many are live.
+    pub live: u32,
+    /// The due time of the next one, if one is left.
+    pub next: Option<Millis>,
+    /// It was stopped before its end.
+    pub stopped: bool,
+    /// When the last of its firings was over.
+    pub ended_at: Option<Millis>,
 }
 
 /// What became of the occurrences of a recurring task.

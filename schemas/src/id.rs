@@ -70,11 +70,30 @@ pub struct FiringPart {
     pub occurrence: u64,
     /// Part of a sharded broadcast, from 1; 0 for a firing as a whole.
     pub part: u32,
-    /// 0 for what the schedule asked; n for the n-th manual run.
+    /// 0 for what the schedule asked; n for the n-th manual run; of a backfill, marked as that.
     pub manual: u64,
 }
 
 impl FiringPart {
+    /// Marks the number of a run as that of a backfill.
+    const BACKFILL: u64 = 1 << 62;
+
+    /// The `nth` occurrence of a past range, fired belatedly as the run of that number.
+    #[must_use]
+    pub fn of_backfill(nth: u64, number: u64) -> Self {
+        Self {
+            occurrence: nth,
+            part: 0,
+            manual: number | Self::BACKFILL,
+        }
+    }
+
+    /// The number of the backfill it belongs to, if it does.
+    #[must_use]
+    pub fn backfill(self) -> Option<u64> {
+        (self.manual & Self::BACKFILL != 0).then_some(self.manual & !Self::BACKFILL)
+    }
+
     /// What the schedule asked for, not in parts.
     #[must_use]
     pub fn occurrence(occurrence: u64) -> Self {

@@ -23,8 +23,10 @@
 //! | `b` number | [`SweepRow`] |
 //! | `v` | [`ZonesRow`]: the version of the time zone data that tasks are planned by |
 //! | `z` tenant 0 id | [`Moved`]: what a change of those data did to a recurring task last |
+//! | `g` tenant 0 id 0 number | [`BackfillRow`] |
 //! | `m` | [`Meta`]: keeps the sequence from going back once rows are gone |
 
+mod backfill;
 mod calendar;
 mod definition;
 mod key;
@@ -38,6 +40,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+pub use self::backfill::BackfillRow;
 pub use self::calendar::{CalendarRow, Replan, Untold};
 pub use self::definition::{content_of, decode_definition, encode_definition};
 pub use self::key::{
@@ -165,6 +168,7 @@ enum Tag {
     Sweep = 12,
     Zones = 13,
     Moved = 14,
+    Backfill = 15,
 }
 
 fn encode_row<T: Serialize>(tag: Tag, row: &T, tail: &[u8]) -> Bytes {

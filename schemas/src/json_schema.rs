@@ -14,9 +14,9 @@ pub use calendar::calendar;
 
 use crate::registration::tables::{
     CONNECTION_HEADERS, FIELDS, JITTERS, JOINS, LARGEST_FACTOR, LONGEST_EQUALS, LONGEST_MESSAGE,
-    LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, MANY, METHODS,
-    MOST_ATTEMPTS, MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS, Op,
-    PRIORITIES, REMOVABLE, REPORT_RESULTS, SHARDS,
+    LONGEST_NAME, LONGEST_POINTER, LONGEST_TAG, LONGEST_URL, LONGEST_VALUE, MANY, METHODS, MOST,
+    MOST_ALLOWED, MOST_ATTEMPTS, MOST_HEADERS, MOST_NEEDS, MOST_TAGS, ONS, OUR_PREFIXES, OVERLAPS,
+    Op, PRIORITIES, REMOVABLE, REPORT_RESULTS, SHARDS,
 };
 
 /// The schema of one registration, draft 2020-12.
@@ -98,6 +98,7 @@ fn rule(word: &str, op: Op) -> Value {
             then["anyOf"] = json!([{"required": ["schedule"]}, {"required": ["needs"]}]);
         }
         Op::Reschedule => then["required"] = json!(["id", "schedule"]),
+        Op::Backfill => then["required"] = json!(["id", "from", "to"]),
         Op::Report => then["required"] = json!(["id", "fire_id", "result"]),
         Op::Update => {
             let any = FIELDS.iter().filter(|(_, ops)| own(ops));
@@ -168,6 +169,7 @@ fn property(name: &str) -> Value {
             "description": "The answer to this needed step's call becomes the payload.",
             "$ref": "#/$defs/step",
         }),
+        "from" | "to" | "max" | "stop" => backfill(name),
         "fire_id" => json!({"type": "string", "pattern": "^[0-9A-Fa-f]{32}$"}),
         "result" => json!({"enum": words(&REPORT_RESULTS)}),
         "message" => json!({"type": "string", "maxLength": LONGEST_MESSAGE}),
@@ -193,6 +195,26 @@ fn broadcast() -> Value {
         "minimum": SHARDS.start(),
         "maximum": SHARDS.end(),
     })
+}
+
+/// What names a past range.
+fn backfill(name: &str) -> Value {
+    match name {
+        "from" => schedule::time("Occurrences due at this or later."),
+        "to" => schedule::time("Occurrences due before this; past."),
+        "max" => json!({
+            "description": "Refused where the range has more occurrences.",
+            "type": "integer",
+            "minimum": 1,
+            "maximum": MOST_ALLOWED,
+            "default": MOST,
+        }),
+        _ => json!({
+            "description": "Release no more of this range, which is being backfilled.",
+            "type": "boolean",
+            "default": false,
+        }),
+    }
 }
 
 /// What names many tasks.

@@ -12,6 +12,7 @@ use crate::flow::Needs;
 use crate::id::TaskKey;
 use crate::schedule::{Misfire, Overlap, Schedule};
 
+mod backfill;
 mod call;
 mod definition;
 mod form;
@@ -24,12 +25,14 @@ mod removal;
 mod sweep;
 mod when;
 
+pub use backfill::Backfill;
 pub use form::{call_json, definition_json, misfire_json, needs_json, retry_json, schedule_json};
 pub use parse::{DEEPEST, LARGEST, Op, check_depth};
 pub use sweep::{Inbound, Sweep, SweepOp};
 
 /// The parser's own tables and limits, for the JSON Schema.
 pub(crate) mod tables {
+    pub(crate) use super::backfill::{MOST, MOST_ALLOWED};
     pub(crate) use super::call::{
         CONNECTION_HEADERS, LONGEST_NAME, LONGEST_URL, LONGEST_VALUE, METHODS, MOST_HEADERS,
         OUR_PREFIXES,
@@ -74,6 +77,8 @@ pub enum Command {
     Cancel,
     /// Fire it now, with this payload if one is given.
     Run(Option<Payload>),
+    /// Fire a past range belatedly.
+    Backfill(Backfill),
     /// Stop planning it.
     Pause,
     /// Plan it again.

@@ -4,6 +4,7 @@
 //! facts in the log, and holds them against each other.
 
 mod answers;
+mod backfill;
 mod broadcast;
 mod calendar;
 mod facts;
@@ -38,6 +39,7 @@ pub fn judge(world: &mut World, verdict: &mut Verdict) {
     nothing_accepted_is_lost(plan, history, &facts, verdict);
     broadcast::end_in_all_their_shards(plan, history, &facts, verdict);
     recurring::keep_their_schedules(plan, history, &facts, verdict);
+    backfill::are_fired_whole_and_once(plan, history, verdict);
     answers::are_true(plan, history, verdict);
     the_archive_equals_the_outcomes(world, &facts, verdict);
     verdict.undrained.extend(world.leftovers());

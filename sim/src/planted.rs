@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use pipeline::log::Waker;
 use pipeline::{Log, LogError, LogEvent, Outgoing, Position, TopicPartition};
-use schemas::index::Follow;
+use schemas::index::{BackfillRow, Follow};
 use schemas::outcome::End;
 use schemas::{BucketRecord, OutcomeRecord, Role, Shard, Topic};
 
@@ -32,6 +32,8 @@ pub enum Bug {
     EarlyStep,
     /// Of flows: that not all were told of an end is not in the changelog: a part is never told.
     LostFollow,
+    /// How far a backfill came is not in the changelog: lost.
+    LostBackfill,
     /// What is left out of a recurring task is not told: lost.
     Untold,
     /// A fixed rate is a millisecond slow: lost, and occurrences that nobody asked for.
@@ -54,7 +56,10 @@ pub enum Bug {
 #[must_use]
 pub fn tamper(log: Box<dyn Log>, role: Role, bug: Option<Bug>) -> Box<dyn Log> {
     match (bug, role) {
-        (Some(bug @ (Bug::LostPlacement | Bug::LostFollow | Bug::Untold)), Role::Planner)
+        (
+            Some(bug @ (Bug::LostPlacement | Bug::LostFollow | Bug::LostBackfill | Bug::Untold)),
+            Role::Planner,
+        )
         | (Some(bug @ (Bug::FalseBranch | Bug::EarlyStep)), Role::Planner)
         | (Some(bug @ Bug::LostNotes), Role::Trigger) => Box::new(Tampered { log, bug, count: 0 }),
         _ => log,
@@ -104,6 +109,7 @@ impl Tampered {
                 placement && self.count.is_multiple_of(7)
             }
             (Bug::LostFollow, Topic::Index) => Follow::decode(value).is_ok(),
+            (Bug::LostBackfill, Topic::Index) => BackfillRow::decode(value).is_ok(),
             (Bug::Untold, Topic::Outcomes) => {
                 matches!(OutcomeRecord::decode(value), Ok(OutcomeRecord::Missed(_)))
             }

@@ -116,7 +116,7 @@ const RECURRING: Options = Options {
 const SERIES: [u64; 8] = [1, 4, 5, 9, 13, 17, 21, 28];
 
 /// What once failed with recurring tasks, and why.
-const SERIES_ONCE_FAILED: [(u64, &str); 6] = [
+const SERIES_ONCE_FAILED: [(u64, &str); 8] = [
     (
         2,
         "the model took a manual run that was taken back for an occurrence",
@@ -132,6 +132,14 @@ const SERIES_ONCE_FAILED: [(u64, &str); 6] = [
     (
         154,
         "a calendar changed when the last occurrence was planted, and it was called all the same",
+    ),
+    (
+        551,
+        "the model forgot what a calendar moves from before the registration to behind it",
+    ),
+    (
+        633,
+        "a worker whose only shards were still being restored asked again at once, and never slept",
     ),
     (
         944,
@@ -195,6 +203,7 @@ fn every_planted_bug_is_found() {
         Bug::ForgottenCalls,
         Bug::LostRow,
         Bug::Untold,
+        Bug::LostBackfill,
         Bug::DriftingRate,
         Bug::OverlapIgnored,
         Bug::MisfireIgnored,

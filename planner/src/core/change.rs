@@ -7,7 +7,7 @@ use schemas::index::{
     Ending, Firing, Phase, Plan, content_of, decode_definition, encode_definition,
 };
 use schemas::outcome::{Unplanted, UnplantedEnd};
-use schemas::registration::Patch;
+use schemas::registration::{Backfill, Patch};
 use schemas::{
     CommandAnswer, Definition, FireId, Millis, OutcomeRecord, Payload, Schedule, TaskKey, Topic,
 };
@@ -30,6 +30,7 @@ pub(super) enum Change {
     Reschedule(Schedule),
     Touch,
     Run(Option<Payload>),
+    Backfill(Backfill),
     Pause,
     Resume,
 }
@@ -115,11 +116,13 @@ impl<S: Store> PlannerCore<S> {
         );
         let restart = |base: &mut Base, due: Millis| {
             (base.due, base.leg_due) = (due, due);
-            base.keep = false;
-            base.registered_at = asked.appended;
+            (base.keep, base.registered_at) = (false, asked.appended);
         };
         match change {
             Change::Pause | Change::Resume => {}
+            Change::Backfill(_) => {
+                return Err(refused("op", "only recurring tasks have a past"));
+            }
             Change::Update(patch) => {
                 let before = base.definition.clone();
                 // A step that waits no more begins now, as if its needs were met.
@@ -158,8 +161,7 @@ impl<S: Store> PlannerCore<S> {
                 base.due = base.due.min(self.now);
                 if let Some(payload) = payload {
                     base.definition.payload = payload;
-                    base.keep = false;
-                    base.registered_at = asked.appended;
+                    (base.keep, base.registered_at) = (false, asked.appended);
                 }
             }
         }

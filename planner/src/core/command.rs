@@ -220,6 +220,7 @@ impl<S: Store> PlannerCore<S> {
             Command::Reschedule(schedule) => Change::Reschedule(schedule),
             Command::Touch => Change::Touch,
             Command::Run(payload) => Change::Run(payload),
+            Command::Backfill(backfill) => Change::Backfill(backfill),
             Command::Pause => Change::Pause,
             Command::Resume => Change::Resume,
         };
@@ -304,6 +305,7 @@ fn word(command: &Command) -> &'static str {
         Command::Touch => "touch",
         Command::Cancel => "cancel",
         Command::Run(_) => "run",
+        Command::Backfill(_) => "backfill",
         Command::Pause => "pause",
         Command::Resume => "resume",
         Command::Kill => "kill",

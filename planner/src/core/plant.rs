@@ -339,7 +339,9 @@ impl<S: Store> PlannerCore<S> {
 /// out is too late with the threshold.
 pub(super) fn expiry_of(task: &Task, definition: &Definition) -> Option<Millis> {
     let firing = &task.row.firing;
-    let expires = told_expiry(task, definition);
+    // What is fired belatedly is late on purpose.
+    let belated = task.part.is_some_and(|part| part.backfill().is_some());
+    let expires = told_expiry(task, definition).filter(|_| !belated);
     let strict = definition.misfire.policy == MisfirePolicy::Skip
         && definition.overlap == Overlap::Allow
         && firing.attempt == 1

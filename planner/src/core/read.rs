@@ -7,7 +7,7 @@ use schemas::{FiringPart, RequestId, TaskKey, TaskView};
 use super::overlay::after;
 use super::{Life, PlannerCore};
 use crate::event::{Effect, Input, Reply};
-use crate::query::{matches, state_of, view};
+use crate::query::{backfill_view, matches, state_of, view};
 use crate::store::Store;
 
 /// Tasks on one page at most.
@@ -68,6 +68,8 @@ impl<S: Store> PlannerCore<S> {
         let live = self.live_firings(task, &row);
         let mut view = view(task, &row, &live, &definition);
         view.moved = self.moved(task, &row);
+        let backfills = self.table.backfills_of(task).into_iter();
+        view.backfills = backfills.map(|row| backfill_view(&row)).collect();
         for wait in &mut view.waits_for {
             let needed = task.sibling(&wait.step);
             let needed = needed.and_then(|key| self.table.load_committed(&key));

@@ -15,7 +15,7 @@ use super::index::Table;
 use super::lanes::Lanes;
 use super::plant::Cursor;
 use super::ring::Ring;
-use super::series::{Looking, Pacer, Rules};
+use super::series::{Backfilling, Looking, Pacer, Rules};
 use super::sweep::Sweeping;
 use super::tally::Tally;
 use super::{Checkpoint, Life, Outbox, PlannerCore};
@@ -77,6 +77,7 @@ impl<S: Store> PlannerCore<S> {
             following: Following::new(),
             calendars: Calendars::default(),
             sweeping: Sweeping::default(),
+            backfilling: Backfilling::default(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
             outbox: Outbox::default(),
             tally: Tally::default(),
@@ -173,6 +174,9 @@ impl<S: Store> PlannerCore<S> {
         }
         let pace = self.table.pace();
         self.pacer.load(pace);
+        for (task, number, row) in self.table.backfills() {
+            self.backfilling.load(task, number, row);
+        }
         for (number, row) in self.table.sweeps() {
             self.sweeping.load(number, row);
         }

@@ -9,10 +9,11 @@
 //! within the horizon and the one before is past. Where one firing must end before the next begins,
 //! at most one is spawned, and the rest is decided when its time comes, or by the end of the one before.
 //!
-//! `misfire.rs`: what came too late. `overlap.rs`: what came too soon. `ended.rs`: how a firing comes
+//! `backfill.rs`: a past range, fired belatedly. `misfire.rs`: what came too late. `overlap.rs`: what came too soon. `ended.rs`: how a firing comes
 //! back. `command.rs` and `wish.rs`: commands. `walk.rs`: the order. `course.rs`,
 //! `timer.rs` and `rules.rs`: the times. `zones.rs`: other rules. `told.rs`: what is said of occurrences that are not fired.
 
+mod backfill;
 mod command;
 mod course;
 mod ended;
@@ -41,6 +42,7 @@ use super::plant::expiry_of;
 use super::shares::shares_of;
 use crate::metrics;
 use crate::store::Store;
+pub(super) use backfill::Backfilling;
 use course::{Course, is_serial};
 pub(super) use pace::Pacer;
 use replan::{first_or_parked, names_of, park_if_closed};
@@ -133,7 +135,7 @@ impl<S: Store> PlannerCore<S> {
         if !series.over || !series.buffers.is_empty() {
             return false;
         }
-        if series.live > 0 {
+        if series.live > 0 || self.backfilling.is_open(&task.key) {
             task.row.phase = Phase::Busy;
         } else {
             let told = task.row.wish.take().is_some_and(|wish| wish.cancel);
@@ -159,6 +161,7 @@ impl<S: Store> PlannerCore<S> {
             if task.row.phase == Phase::Waiting {
                 self.looking.note(&task.key, None, task.row.firing.leg_due);
             }
+            self.backfilling.note(&task.key);
         }
         self.table.save(task);
     }
@@ -290,7 +293,7 @@ impl<S: Store> PlannerCore<S> {
         due: Millis,
         own: Option<Bytes>,
     ) {
-        let late = due.plus(LATE_MS) < self.now && part.manual == 0;
+        let late = due.plus(LATE_MS) < self.now && is_paced(part);
         // The shares of a broadcast are spread one by one.
         let shares = shares_of(definition);
         let leg_due = if late && shares.is_none() {
@@ -340,6 +343,11 @@ impl<S: Store> PlannerCore<S> {
         ::metrics::counter!(metrics::OCCURRENCES).increment(1);
         self.settle(firing, Some(definition));
     }
+}
+
+/// Whether a firing is released behind others that are late, rather than at once.
+fn is_paced(part: FiringPart) -> bool {
+    part.manual == 0 || part.backfill().is_some()
 }
 
 /// Puts the next occurrence into the row.

@@ -350,6 +350,10 @@ impl Behind {
             match work.part {
                 Some(part) if part.shard().is_some() => share_name(&work, part, placement.leg),
                 None => format!("{}#{}", work.task.id, placement.leg),
+                Some(part) if part.backfill().is_some() => {
+                    let number = part.backfill().unwrap();
+                    format!("{}.back{number}.{}", work.task.id, part.occurrence)
+                }
                 Some(part) if part.manual > 0 => format!("{}.run{}", work.task.id, part.manual),
                 Some(part) => format!("{}.{}#{}", work.task.id, part.occurrence, placement.leg),
             }

@@ -63,6 +63,10 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             world.pump();
             shown.push(world.behind.payloads(&task_id(id)));
         }
+        ["backfills", id] => {
+            world.pump();
+            shown.push(world.backfills(id));
+        }
         ["sweep", request] => {
             world.pump();
             shown.push(world.sweep(request.parse().unwrap()));
@@ -215,8 +219,12 @@ pub(crate) fn json(words: &[&str]) -> Value {
             "tags" => body["tags"] = value.split(',').map(Value::from).collect(),
             "needs" => body["needs"] = value.split(',').map(need).collect(),
             "join" => body["join"] = json!(value),
+            "from" if *op == "backfill" => body["from"] = json!(signed(value)),
             "from" => body["payload_from"] = json!(value),
             "expires" => body["expires_after"] = json!(value),
+            "to" => body["to"] = json!(signed(value)),
+            "max" => body["max"] = json!(value.parse::<u64>().unwrap()),
+            "stop" => body["stop"] = json!(value == "true"),
             "version" => body["if_version"] = json!(value.parse::<u64>().unwrap()),
             other => panic!("no such field: {other}"),
         }
@@ -225,6 +233,15 @@ pub(crate) fn json(words: &[&str]) -> Value {
         body["call"] = json!({"url": "http://h/"});
     }
     body
+}
+
+/// So long behind the start, or, with a `-`, before it.
+fn signed(text: &str) -> i64 {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(text) => (-1, text),
+        None => (1, text),
+    };
+    super::START + sign * i64::try_from(ms(text)).unwrap()
 }
 
 /// `step`, `step:failure`, `step@/pointer~value`.

@@ -112,6 +112,29 @@ impl World {
         words.collect::<Vec<_>>().join(" ")
     }
 
+    /// The backfills of a task.
+    pub(crate) fn backfills(&mut self, id: &str) -> String {
+        let all = self.view(id).map(|view| view.backfills).unwrap_or_default();
+        let name = |it: &schemas::answer::BackfillView| {
+            let left = it
+                .next
+                .map_or(String::new(), |next| format!(", next {}", seconds(next)));
+            let live = if it.live > 0 {
+                format!(", live {}", it.live)
+            } else {
+                String::new()
+            };
+            let over = match (it.ended_at, it.stopped) {
+                (Some(_), true) => ", stopped",
+                (Some(_), false) => ", over",
+                (None, true) => ", stopping",
+                (None, false) => "",
+            };
+            format!("released {}{live}{left}{over}", it.released)
+        };
+        all.iter().map(name).collect::<Vec<_>>().join("; ")
+    }
+
     /// How the command on many tasks of that request stands.
     pub(crate) fn sweep(&mut self, request: u128) -> String {
         let Some(it) = self.core().sweep_view(RequestId(request)) else {

@@ -29,6 +29,8 @@ pub enum TableKey {
     Versioned(TaskKey, u64),
     /// Until when late firings are spread.
     Pace,
+    /// A past range of a recurring task that is fired belatedly, by the number of the run.
+    Backfill(TaskKey, u64),
     /// Work on many tasks, by its number.
     Sweep(u64),
     /// How far the forwards of one partition have come.
@@ -60,12 +62,8 @@ impl TableKey {
             Self::Successor(task) => named(b's', task),
             Self::Mark(task) => named(b'u', task),
             Self::Firing(task, part) => named_part(b'k', task, Some(*part)),
-            Self::Versioned(task, version) => {
-                let mut out = BytesMut::from(named(b'd', task).as_ref());
-                out.put_u8(0);
-                out.put_u64(*version);
-                out.freeze()
-            }
+            Self::Versioned(task, version) => named_number(b'd', task, *version),
+            Self::Backfill(task, number) => named_number(b'g', task, *number),
             Self::Pace => Bytes::from_static(b"w"),
             Self::Sweep(number) => {
                 let mut out = BytesMut::with_capacity(9);
@@ -120,6 +118,14 @@ pub fn named(prefix: u8, task: &TaskKey) -> Bytes {
     let mut out = BytesMut::with_capacity(2 + task.tenant.as_str().len() + task.id.as_str().len());
     out.put_u8(prefix);
     put_name(&mut out, task);
+    out.freeze()
+}
+
+/// `prefix` tenant 0 id 0 number.
+fn named_number(prefix: u8, task: &TaskKey, number: u64) -> Bytes {
+    let mut out = BytesMut::from(named(prefix, task).as_ref());
+    out.put_u8(0);
+    out.put_u64(number);
     out.freeze()
 }
 

@@ -110,7 +110,7 @@ fn beside(name: &str) -> Value {
     }
 }
 
-fn time(description: &str) -> Value {
+pub(super) fn time(description: &str) -> Value {
     json!({
         "description": description,
         "oneOf": [

@@ -6,7 +6,7 @@ use super::object::{Complaints, Object, Path, text, whole, word};
 use super::{
     Command, Complaint, Inbound, Patch, Refusal, Registration, Report, ReportResult, SweepOp,
 };
-use super::{call, needs, parts, recurring, removal, sweep, when};
+use super::{backfill, call, needs, parts, recurring, removal, sweep, when};
 use crate::id::{FireId, TaskId, TaskKey, TenantId};
 
 /// Largest registration, bytes: what a record may hold with room to spare for its headers.
@@ -33,6 +33,8 @@ pub enum Op {
     Resume,
     /// `run`.
     Run,
+    /// `backfill`.
+    Backfill,
     /// `kill`.
     Kill,
     /// `report`.
@@ -41,7 +43,7 @@ pub enum Op {
 
 impl Op {
     /// All, with the word each is asked by.
-    pub const WORDS: [(&'static str, Self); 10] = [
+    pub const WORDS: [(&'static str, Self); 11] = [
         ("register", Self::Register),
         ("update", Self::Update),
         ("reschedule", Self::Reschedule),
@@ -50,6 +52,7 @@ impl Op {
         ("pause", Self::Pause),
         ("resume", Self::Resume),
         ("run", Self::Run),
+        ("backfill", Self::Backfill),
         ("kill", Self::Kill),
         ("report", Self::Report),
     ];
@@ -68,11 +71,12 @@ const DEFINES: &[Op] = &[Op::Register, Op::Update];
 const TIMES: &[Op] = &[Op::Register, Op::Update, Op::Reschedule];
 const CARRIES: &[Op] = &[Op::Register, Op::Update, Op::Run];
 const REPORTS: &[Op] = &[Op::Report];
+const BACKFILLS: &[Op] = &[Op::Backfill];
 /// What can be done to many tasks at once.
 pub(crate) const MANY: &[Op] = &[Op::Cancel, Op::Pause, Op::Resume];
 
 /// Every field of a registration, and the ops it belongs to; empty where it belongs to all.
-pub(crate) const FIELDS: [(&str, &[Op]); 26] = [
+pub(crate) const FIELDS: [(&str, &[Op]); 30] = [
     ("op", &[]),
     ("tenant", &[]),
     ("id", &[]),
@@ -96,6 +100,10 @@ pub(crate) const FIELDS: [(&str, &[Op]); 26] = [
     ("payload_from", DEFINES),
     ("tag", MANY),
     ("all", MANY),
+    ("from", BACKFILLS),
+    ("to", BACKFILLS),
+    ("max", BACKFILLS),
+    ("stop", BACKFILLS),
     ("fire_id", REPORTS),
     ("result", REPORTS),
     ("message", REPORTS),
@@ -353,6 +361,7 @@ fn read_command(
         Op::Pause => Some(Command::Pause),
         Op::Resume => Some(Command::Resume),
         Op::Run => Some(Command::Run(patch.payload)),
+        Op::Backfill => backfill::backfill(object, complaints).map(Command::Backfill),
         Op::Kill => Some(Command::Kill),
         Op::Report => read_report(object, complaints).map(Command::Report),
     }

@@ -1,5 +1,6 @@
 //! One of every stored record, with everything in it that it can hold.
 
+mod backfill;
 mod pipe;
 mod sweep;
 mod table;
@@ -231,6 +232,7 @@ pub(crate) fn samples() -> Vec<Sample> {
         pipe::outcomes(),
         table::table(),
         sweep::sweeps(),
+        backfill::backfills(),
         letters(),
         others(),
     ]
@@ -263,6 +265,7 @@ pub(crate) fn names() -> Vec<(&'static str, Bytes)> {
         ("key.sweep", TableKey::Sweep(7).encode()),
         ("key.zones", TableKey::Zones.encode()),
         ("key.moved", TableKey::Moved(task()).encode()),
+        ("key.backfill", TableKey::Backfill(task(), 7).encode()),
         ("key.meta", TableKey::Meta.encode()),
         ("value.meta", Meta::default().encode()),
         ("fire_id", Bytes::copy_from_slice(&fire_id().0)),

@@ -26,7 +26,9 @@ pub(super) struct Kept<'a> {
     pub(super) key: &'a TaskKey,
     pub(super) keeps: &'a Keeps,
     pub(super) fates: &'a [&'a Fate],
-    /// What its schedule gives without the calendar.
+    /// When it was registered.
+    pub(super) since: Millis,
+    /// What its schedule gives without the calendar, from before it was registered.
     pub(super) beats: Vec<Millis>,
     /// No command changed it.
     pub(super) left_alone: bool,
@@ -102,7 +104,8 @@ impl Kept<'_> {
         let beats = self.beats.iter();
         let given = beats.filter_map(|beat| {
             let open = version.open_from(*beat)?;
-            (open == *beat || self.keeps.moves).then_some(open)
+            let comes = open == *beat || self.keeps.moves;
+            (comes && open > self.since).then_some(open)
         });
         given.collect()
     }

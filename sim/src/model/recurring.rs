@@ -18,6 +18,8 @@ use crate::plan::recurring::{Beat, KEPT, Recurring, WINDOW_MS};
 use crate::plan::{Op, Plan};
 use crate::verdict::Verdict;
 
+/// No calendar of a plan is closed for longer at a stretch.
+const CLOSED_MS: u64 = 600_000;
 /// A call that is allowed leaves its process within this, ms: half a session, and what a stall adds.
 const SEND_MS: u64 = 6_000;
 
@@ -63,7 +65,7 @@ pub(super) fn keep_their_schedules(
         if let Some(first) = appended {
             let left_alone = ops
                 .iter()
-                .all(|op| matches!(op, Op::Register(..) | Op::Run))
+                .all(|op| matches!(op, Op::Register(..) | Op::Run | Op::Backfill { .. }))
                 && !["pause", "cancel"]
                     .iter()
                     .any(|op| is_swept(plan, op, &task.key));
@@ -84,7 +86,8 @@ pub(super) fn keep_their_schedules(
                     let kept = Kept {
                         key: &task.key,
                         keeps,
-                        beats: seen.dues(first.appended, recurring.end),
+                        since: first.appended,
+                        beats: seen.beats_around(first.appended, recurring.end),
                         fates: &seen.fates,
                         left_alone,
                         cancels: recurring.overlap == "cancel_previous",
@@ -124,6 +127,15 @@ impl Seen<'_> {
             Beat::Clock(clock) => clock.dues(from, to),
             Beat::AfterEach(_) => Vec::new(),
         }
+    }
+
+    /// Likewise, and those shortly before: at a closed time they may come behind the registration.
+    fn beats_around(&self, registered: Millis, to: Millis) -> Vec<Millis> {
+        let before = match self.recurring.beat {
+            Beat::Every(ms) => CLOSED_MS.next_multiple_of(ms),
+            _ => CLOSED_MS,
+        };
+        self.dues(registered.minus(before), to)
     }
 
     /// Numbers and due times strictly increase, and no occurrence has two fates.

@@ -42,6 +42,13 @@ pub enum Op {
     Touch,
     /// Fire it now.
     Run,
+    /// Fire what was due in that past range.
+    Backfill {
+        /// From then on,
+        from: Millis,
+        /// and before then.
+        to: Millis,
+    },
     /// Change its payload to that number; remove it by [`REMOVES`].
     Update(u32),
     /// Hold it.
@@ -124,6 +131,11 @@ impl Op {
             Self::Reschedule(when) => command["schedule"] = when.json(),
             Self::Update(REMOVES) => command["payload"] = Value::Null,
             Self::Update(payload) => command["payload"] = json!({ "n": payload }),
+            Self::Backfill { from, to } => {
+                command["from"] = json!(from.0);
+                command["to"] = json!(to.0);
+                command["max"] = json!(10_000);
+            }
             Self::Garbage => return format!("{command} and then some"),
             Self::Cancel | Self::Touch | Self::Run | Self::Pause | Self::Resume => {}
         }
@@ -149,6 +161,7 @@ impl Op {
             Self::Reschedule(_) => "reschedule",
             Self::Touch => "touch",
             Self::Run => "run",
+            Self::Backfill { .. } => "backfill",
             Self::Update(_) => "update",
             Self::Pause => "pause",
             Self::Resume => "resume",

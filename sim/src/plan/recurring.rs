@@ -7,7 +7,7 @@ use schemas::{Millis, Shards};
 use serde_json::{Value, json};
 
 use super::clock::{self, Clock};
-use super::{Fault, Op, Sending, TaskPlan, When};
+use super::{Fault, Op, Sending, TaskPlan, When, release};
 
 /// What makes a task recur.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,5 +160,39 @@ pub(super) fn add(
             sendings.push((last, Sending { task, op }));
         }
     }
+    if seed % 5 == 1 || seed % 5 == 3 {
+        let rng = &mut ChaCha8Rng::seed_from_u64(seed ^ 0xbac4_f111);
+        // By which of two releases a past time is looked at is nobody's to say.
+        let by_clock = !release::is_in(seed);
+        backfill(tasks, (base, span_ms, by_clock), sendings, rng);
+    }
     sendings.sort_by_key(|(at, sending)| (*at, sending.task));
+}
+
+/// Has past ranges of some recurring tasks fired, now and then asked for twice.
+fn backfill(
+    tasks: &[TaskPlan],
+    (base, span_ms, by_clock): (Millis, u64, bool),
+    sendings: &mut Vec<(u64, Sending)>,
+    rng: &mut ChaCha8Rng,
+) {
+    for (task, it) in tasks.iter().enumerate() {
+        let Some(recurring) = it.recurring.filter(|_| rng.random_bool(0.6)) else {
+            continue;
+        };
+        let ms = match recurring.beat {
+            Beat::Every(ms) | Beat::AfterEach(ms) => ms * rng.random_range(1..60),
+            Beat::Clock(_) if by_clock => rng.random_range(1..900_000),
+            Beat::Clock(_) => continue,
+        };
+        let to = base.minus(rng.random_range(0..600_000));
+        let from = to.minus(ms);
+        let registered = sendings.iter().find(|(_, it)| it.task == task);
+        let mut at = registered.map_or(0, |(at, _)| *at);
+        for _ in 0..rng.random_range(1..=2) {
+            at += rng.random_range(1..span_ms / 2);
+            let op = Op::Backfill { from, to };
+            sendings.push((at, Sending { task, op }));
+        }
+    }
 }

@@ -45,6 +45,7 @@ impl<S: Store> PlannerCore<S> {
         }
         let change = match change {
             Change::Run(payload) => return Some(self.run_series(task, payload)),
+            Change::Backfill(it) => return Some(self.backfill_series(asked, task, it)),
             other => other,
         };
         let (mut wish, new) = taken(&mut task);
@@ -131,7 +132,7 @@ impl<S: Store> PlannerCore<S> {
                 check_touchable(&definition.schedule)?;
                 keep = false;
             }
-            Change::Pause | Change::Resume | Change::Run(_) => {}
+            Change::Pause | Change::Resume | Change::Run(_) | Change::Backfill(_) => {}
         }
         check_recurring(&definition)?;
         let wished_anew = wished.filter(|plan| !plan.keep);

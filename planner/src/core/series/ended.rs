@@ -174,6 +174,9 @@ impl<S: Store> PlannerCore<S> {
 
     /// Takes a firing's row away and books it.
     pub(super) fn close(&mut self, task: &mut Task, firing: Task, closed: Closed) {
+        if let Some(part) = firing.part {
+            self.backfilling.closed(&task.key, part, self.now);
+        }
         let Some(series) = &mut task.row.series else {
             return;
         };

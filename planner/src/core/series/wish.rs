@@ -120,6 +120,7 @@ impl<S: Store> PlannerCore<S> {
 
     fn carry_out_cancel(&mut self, mut task: Task, wish: Wish, began: bool) {
         self.drop_undecided(&mut task);
+        self.backfilling.stop(&task.key, self.now);
         let Some(series) = &mut task.row.series else {
             return;
         };
