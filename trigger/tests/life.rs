@@ -64,6 +64,7 @@ fn what_is_loaded_ahead_of_need_is_bounded() {
     let bound = 1 << 20;
     let config = Config {
         loaded_bytes: bound,
+        max_fires_per_turn: 10_000,
         ..Config::default()
     };
     let mut world = World::new(START, config);
