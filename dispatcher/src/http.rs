@@ -1,6 +1,5 @@
 //! How a call is made: the request an endpoint gets, and what its answer is worth.
 
-mod gate;
 mod kept;
 mod plain;
 mod reply;
@@ -20,7 +19,7 @@ use crate::config::Config;
 use crate::error::Error;
 use crate::event::{CallOrder, Reply};
 use crate::guard::{Forbidden, Guard};
-use plain::{Plain, Target};
+use plain::{Line, Plain, Target};
 use reply::{broken_reply, failure, into_reply, read, root};
 use resolve::Guarded;
 
@@ -88,9 +87,24 @@ pub struct Prepared {
     timeout: Duration,
 }
 
-/// Leave to make one call.
+/// A host whose calls are made over connections of our own, with its port: its `host` header.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Host(HeaderValue);
+
+#[cfg(test)]
+impl Host {
+    pub(crate) fn named(name: &'static str) -> Self {
+        Self(HeaderValue::from_static(name))
+    }
+}
+
+/// The connection of the last call, for the next one of whoever makes calls to one host in turn. Kept for
+/// others when it is dropped.
 #[derive(Debug)]
-pub struct Place(Option<kept::Place>);
+pub struct Turn<'a> {
+    http: &'a Http,
+    kept: Option<(Host, Line)>,
+}
 
 /// Why no request can be made of a call; trying again would not help.
 #[derive(Debug, thiserror::Error)]
@@ -189,28 +203,23 @@ impl Http {
         Ok(found)
     }
 
-    /// Waits until a call to `url` may be made: what has begun does not wait for others any more.
-    pub async fn enter(&self, url: &str) -> Place {
+    /// The host of `url`, where calls to it are made over connections of our own.
+    pub fn host(&self, url: &str) -> Option<Host> {
         // What cannot be called is said of its request.
-        let known = self.known(url).ok();
-        Place(
-            match known.as_ref().and_then(|known| known.plain.as_ref()) {
-                Some(target) => Some(self.plain.enter(target).await),
-                None => None,
-            },
-        )
+        let known = self.known(url).ok()?;
+        known.plain.as_ref().map(|target| target.host.clone())
     }
 
-    /// Sends `request` and waits for its answer, at most as long as its timeout. `place` is of its URL.
-    pub async fn send(&self, request: Prepared, place: Place) -> Reply {
-        let limit = request.timeout;
-        let to = Arc::clone(&request.to);
-        if let (Some(target), Some(place)) = (&to.plain, place.0) {
-            return match self.plain.send(target, request, place).await {
-                Ok(answer) => into_reply(answer),
-                Err(broken) => broken_reply(broken, limit),
-            };
+    /// Nothing called yet.
+    pub fn turn(&self) -> Turn<'_> {
+        Turn {
+            http: self,
+            kept: None,
         }
+    }
+
+    async fn send_by_client(&self, to: &Known, request: Prepared) -> Reply {
+        let limit = request.timeout;
         let mut whole = Request::new(request.method, to.url.clone());
         *whole.timeout_mut() = Some(limit);
         *whole.headers_mut() = request.headers;
@@ -221,6 +230,44 @@ impl Http {
             Ok(response) => read(response, limit).await,
             Err(error) => failure(&error, None, limit),
         }
+    }
+}
+
+impl Turn<'_> {
+    /// Sends `request` and waits for its answer, at most as long as its timeout.
+    pub async fn send(&mut self, request: Prepared) -> Reply {
+        let to = Arc::clone(&request.to);
+        let Some(target) = &to.plain else {
+            // Large, and not for most: not in the future of every call.
+            return Box::pin(self.http.send_by_client(&to, request)).await;
+        };
+        let limit = request.timeout;
+        let mut line = self.take(&target.host);
+        let sent = self.http.plain.send(target, request, &mut line).await;
+        self.kept = line.map(|line| (target.host.clone(), line));
+        match sent {
+            Ok(answer) => into_reply(answer),
+            Err(broken) => broken_reply(broken, limit),
+        }
+    }
+
+    fn take(&mut self, host: &Host) -> Option<Line> {
+        if self.kept.as_ref().is_some_and(|(of, _)| of != host) {
+            self.let_go();
+        }
+        self.kept.take().map(|(_, line)| line)
+    }
+
+    fn let_go(&mut self) {
+        if let Some((host, line)) = self.kept.take() {
+            self.http.plain.keep(&host, line);
+        }
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.let_go();
     }
 }
 

@@ -22,9 +22,9 @@ use reqwest::Url;
 use tokio::net::TcpStream;
 use tower_service::Service as _;
 
-use super::Prepared;
-use super::kept::{Connections, Place};
+use super::kept::Connections;
 use super::resolve::Guarded;
+use super::{Host, Prepared};
 use crate::config::Config;
 use crate::event::BODY_READ;
 
@@ -34,8 +34,7 @@ type Connection = http1::Connection<TokioIo<TcpStream>, Full<Bytes>>;
 /// Where a plain call goes.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// What connections to it are kept under, and its `host` header.
-    host: HeaderValue,
+    pub(super) host: Host,
     /// What is connected to.
     authority: Uri,
     /// What is asked for there.
@@ -101,7 +100,7 @@ impl Target {
         };
         Some(Self {
             authority: format!("http://{host}/").parse().ok()?,
-            host: HeaderValue::from_str(&host).ok()?,
+            host: Host(HeaderValue::from_str(&host).ok()?),
             path: path.parse().ok()?,
         })
     }
@@ -120,21 +119,17 @@ impl Plain {
         }
     }
 
-    /// Waits until a call to `target` may be made.
-    pub(super) async fn enter(&self, target: &Target) -> Place {
-        self.kept.enter(&target.host).await
-    }
-
-    /// Sends `request` to `target` and waits for its answer, at most as long as its timeout.
+    /// Sends `request` to `target` and waits for its answer, at most as long as its timeout. Whoever makes
+    /// calls to one host in turn keeps `line` from one to the next.
     pub(super) async fn send(
         &self,
         target: &Target,
         request: Prepared,
-        place: Place,
+        line: &mut Option<Line>,
     ) -> Result<Answer, Broken> {
         let limit = request.timeout;
         let mut status = None;
-        let answered = self.exchange(target, request, place, &mut status);
+        let answered = self.exchange(target, request, line, &mut status);
         match tokio::time::timeout(limit, answered).await {
             Ok(answer) => answer,
             Err(_) => Err(Broken::TooLong(status)),
@@ -145,34 +140,37 @@ impl Plain {
         &self,
         target: &Target,
         request: Prepared,
-        mut place: Place,
+        kept: &mut Option<Line>,
         status: &mut Option<u16>,
     ) -> Result<Answer, Broken> {
         let mut request = into_request(target, request);
-        let mut kept = place.fresh();
         loop {
-            let fresh = kept.is_none();
-            let mut line = match kept {
+            let used = kept.take().or_else(|| self.kept.take(&target.host));
+            let fresh = used.is_none();
+            let mut line = match used {
                 Some(line) => line,
-                None => self.connect(target).await?,
+                // Seldom, and large: not in the future of every call.
+                None => Box::pin(self.connect(target)).await?,
             };
             let response = match line.send(&mut request).await {
                 Ok(response) => response,
                 // The endpoint had closed it meanwhile: it has seen nothing of this call.
-                Err(Failure::Unsent) if !fresh => {
-                    kept = place.another();
-                    continue;
-                }
+                Err(Failure::Unsent) if !fresh => continue,
                 Err(Failure::Unsent) => return Err(Broken::Broke("nothing was sent".into())),
                 Err(Failure::Broke(error)) => return Err(Broken::Broke(error.into())),
             };
             *status = Some(response.status().as_u16());
             let (answer, whole) = line.read(response).await;
             if whole && line.connection.is_some() {
-                place.keep(line);
+                *kept = Some(line);
             }
             return Ok(answer);
         }
+    }
+
+    /// Keeps a connection that its maker has no call for.
+    pub(super) fn keep(&self, host: &Host, line: Line) {
+        self.kept.give(host, line);
     }
 
     async fn connect(&self, target: &Target) -> Result<Line, Broken> {
@@ -279,7 +277,7 @@ fn into_request(target: &Target, request: Prepared) -> Request<Full<Bytes>> {
     *out.method_mut() = request.method;
     *out.uri_mut() = target.path.clone();
     let mut headers = request.headers;
-    headers.insert(hyper::header::HOST, target.host.clone());
+    headers.insert(hyper::header::HOST, target.host.0.clone());
     headers.insert(USER_AGENT, super::AGENT);
     headers
         .entry(hyper::header::ACCEPT)

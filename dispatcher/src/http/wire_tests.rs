@@ -113,8 +113,7 @@ async fn call(http: &Http, url: &str, timeout_ms: u64) -> Reply {
     let order = order(url, "POST", &[("x-team", "orders")], b"{\"a\":1}");
     let mut request = http.request(&order, Millis(2_500)).expect("sendable");
     request.timeout = Duration::from_millis(timeout_ms);
-    let place = http.enter(url).await;
-    http.send(request, place).await
+    http.turn().send(request).await
 }
 
 fn answered(status: u16, body: Option<&str>, retry_after: Option<&str>) -> Reply {
