@@ -21,6 +21,8 @@ pub(crate) struct Owned<S> {
     pub(crate) ends: BTreeSet<Topic>,
     /// Not to be opened before this, monotonic ms.
     pub(crate) open_at: u64,
+    /// Since when it was tried, or when it was last told that it cannot be opened yet; monotonic ms.
+    pub(crate) waits_since: Option<u64>,
     /// Set while it is being given up.
     pub(crate) leaving: Option<Leaving>,
     /// Whether its core is part of the transaction on its way.
@@ -60,6 +62,7 @@ impl<S> Assignment<S> {
                 reads: BTreeSet::new(),
                 ends: BTreeSet::new(),
                 open_at: 0,
+                waits_since: None,
                 leaving: None,
                 in_flight: false,
             },

@@ -26,11 +26,12 @@ fn main() {
     let tasks: usize = arguments.next().map_or(200_000, |n| n.parse().unwrap());
     let ahead = arguments.next().unwrap_or_else(|| "10s".to_owned());
     let directory = std::env::temp_dir().join(format!("planner-pace-{}", std::process::id()));
-    let mut factory = factory(PlannerConfig::default(), &directory).unwrap();
+    let shards = Shards::new(1).unwrap();
+    let mut factory = factory(PlannerConfig::default(), &directory, shards).unwrap();
     let topics = factory.topics();
     let mut core = factory.open(Opening {
         shard: Shard(0),
-        shards: Shards::new(1).unwrap(),
+        shards,
         now: at(0),
         session_timeout_ms: 10_000,
         committed: BTreeMap::new(),

@@ -154,7 +154,7 @@ impl Process {
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
         let data = &self.config.planner.data;
-        let factory = planner::run::factory(config, data)
+        let factory = planner::run::factory(config, data, self.ground.broker.shards())
             .with_context(|| format!("cannot use `{}` (`planner.data`)", data.display()))?;
         let sink = desk.clone();
         let worker = Worker::start(

@@ -14,6 +14,8 @@ use crate::stage::{Factory, Opening, Stage};
 
 /// What is open when a shard is taken away has so long to end and be committed.
 const DRAIN_MS: u64 = 5_000;
+/// A shard that cannot be opened is no news for so long, and told again so often.
+const TELL_MS: u64 = 5_000;
 
 impl<F: Factory> Driver<F> {
     /// Whether no shard is left.
@@ -87,16 +89,30 @@ impl<F: Factory> Driver<F> {
         for shard in unopened {
             match self.open(shard, now) {
                 Ok(()) => {}
-                Err(LogError::Retry(reason)) => {
-                    tracing::debug!(role = self.role.name(), shard = shard.0, reason, "not yet");
-                    if let Some(owned) = self.owned.get_mut(shard) {
-                        owned.open_at = now.mono + RETRY_MS;
-                    }
-                }
+                Err(LogError::Retry(reason)) => self.wait_to_open(shard, &reason, now),
                 Err(other) => return Err(other),
             }
         }
         Ok(())
+    }
+
+    fn wait_to_open(&mut self, shard: Shard, reason: &str, now: Now) {
+        let role = self.role.name();
+        tracing::debug!(role, shard = shard.0, reason, "not yet");
+        let Some(owned) = self.owned.get_mut(shard) else {
+            return;
+        };
+        owned.open_at = now.mono + RETRY_MS;
+        let since = *owned.waits_since.get_or_insert(now.mono);
+        if now.mono.saturating_sub(since) >= TELL_MS {
+            owned.waits_since = Some(now.mono);
+            tracing::warn!(
+                role,
+                shard = shard.0,
+                reason,
+                "a shard cannot be opened yet"
+            );
+        }
     }
 
     /// Committed positions first, and stable ones: only then is the predecessor known to be fenced
@@ -128,6 +144,7 @@ impl<F: Factory> Driver<F> {
                 core.handle_revoke(now);
             }
             owned.core = Some(core);
+            owned.waits_since = None;
             // A fresh owner proves itself at once; until then no dispatcher may call.
             self.last_full_turn = 0;
         }

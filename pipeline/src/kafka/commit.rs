@@ -176,12 +176,17 @@ impl Writer {
 }
 
 fn say(why: Spoilt) {
+    if why != Spoilt::Fenced {
+        ::metrics::counter!(metrics::PRODUCERS_REBUILT).increment(1);
+    }
     let text = match why {
         Spoilt::SentTwice => {
-            ::metrics::counter!(metrics::PRODUCERS_REBUILT).increment(1);
             "the end of a transaction may have been sent twice; making its producer anew"
         }
         Spoilt::Fenced => "a transactional producer was fenced off: another took its name",
+        Spoilt::Stuck => {
+            "a transactional producer does not come back from a call; it is left to itself and made anew"
+        }
     };
     tracing::info!("{text}");
 }

@@ -175,6 +175,21 @@ impl GroupMetadata {
         (metadata.generation() >= 0 && metadata.has_member()).then_some(metadata)
     }
 
+    /// Of a member that was never in a group.
+    #[cfg(test)]
+    pub(super) fn made_up(group: &CStr) -> Option<Self> {
+        // SAFETY: the strings are alive for the call, which copies them; what is returned is ours to destroy.
+        let metadata = unsafe {
+            c::rd_kafka_consumer_group_metadata_new_with_genid(
+                group.as_ptr(),
+                1,
+                c"member".as_ptr(),
+                ptr::null(),
+            )
+        };
+        NonNull::new(metadata).map(|metadata| Self { metadata })
+    }
+
     pub(super) fn generation(&self) -> i32 {
         // SAFETY: the metadata is alive.
         unsafe { c::rd_kafka_consumer_group_metadata_generation_id(self.metadata.as_ptr()) }
@@ -227,7 +242,8 @@ impl TransactionError {
     }
 }
 
-/// Adds positions to the transaction, fenced by `metadata`. Blocks, `timeout_ms` at most.
+/// Adds positions to the transaction, fenced by `metadata`. Blocks, `timeout_ms` at most as a rule, but
+/// librdkafka may forget to come back.
 pub(super) fn send_offsets(
     producer: &rdkafka::client::NativeClient,
     positions: &TopicPartitionList,

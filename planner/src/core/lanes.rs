@@ -11,6 +11,11 @@ const RECOMMIT_MS: u64 = 3_600_000;
 
 /// Calendars that a turn takes.
 const CALENDARS: usize = 64;
+/// While lanes behind the first bring all they may, turns are to follow each other so fast: a command of the
+/// first lane waits for up to three of them, and nobody is to wait for a second.
+const TURN_MS: u64 = 200;
+/// What the lanes behind the first may take is cut down to one of so many parts where turns take longer.
+const PARTS: usize = 16;
 
 /// Every topic that is read in steady state.
 #[derive(Clone, Debug)]
@@ -22,6 +27,9 @@ pub(crate) struct Lanes {
     outcomes: usize,
     /// The first lane took all it could in the turn before: what is behind it must not wait longer.
     pressed: bool,
+    /// Of what lanes behind the first may take at most, so many of [`PARTS`] are taken.
+    part: usize,
+    cut_at: Option<Millis>,
     recommitted_at: Option<Millis>,
 }
 
@@ -39,6 +47,8 @@ impl Lanes {
             commands,
             outcomes,
             pressed: false,
+            part: PARTS,
+            cut_at: None,
             recommitted_at: None,
         }
     }
@@ -64,7 +74,8 @@ impl Lanes {
     /// How many more records of `topic` this turn takes. Every command lane but the first has an
     /// eighth for itself (less where there are many); while the first is not pressed they may share
     /// a quarter of the turn. More would serve bulk hardly faster, but a command of the first lane waits
-    /// for up to three turns, of all shards of a worker together.
+    /// for up to three turns, of all shards of a worker together. Where those take long all the same, these
+    /// lanes get less.
     pub(crate) fn appetite(&self, topic: Topic) -> usize {
         let Some(lane) = self.lanes.get(&topic) else {
             return 0;
@@ -79,24 +90,33 @@ impl Lanes {
                 most.saturating_sub(lane.taken)
             }
             _ => {
-                let own = share.saturating_sub(lane.taken);
+                let of = |most: usize| (most * self.part).div_ceil(PARTS);
+                let own = of(share).saturating_sub(lane.taken);
                 let taken: usize = self.others().map(|lane| lane.taken).sum();
                 let spare = if self.pressed { 0 } else { self.commands / 4 };
-                own.max(spare.saturating_sub(taken))
+                own.max(of(spare).saturating_sub(taken))
             }
         }
     }
 
+    /// Sees to it that turns full of what is behind the first lane do not take long.
+    fn keep_turns_short(&mut self, now: Millis) {
+        let passed = self.cut_at.map_or(0, |at| now.since(at));
+        self.cut_at = Some(now);
+        let flooded = self.lanes.iter().any(|(topic, lane)| {
+            is_behind_the_first(*topic) && lane.taken > 0 && self.appetite(*topic) == 0
+        });
+        if flooded && passed > TURN_MS {
+            self.part = (self.part / 2).max(1);
+        } else if flooded && passed < TURN_MS / 2 {
+            self.part = (self.part + 1).min(PARTS);
+        }
+    }
+
     fn others(&self) -> impl Iterator<Item = &Lane> {
-        let of_commands = |topic: &Topic| {
-            !matches!(
-                topic,
-                Topic::Outcomes | Topic::Registrations | Topic::Calendars
-            )
-        };
         self.lanes
             .iter()
-            .filter(move |(topic, _)| of_commands(topic))
+            .filter(|(topic, _)| is_behind_the_first(**topic))
             .map(|(_, lane)| lane)
     }
 
@@ -110,6 +130,7 @@ impl Lanes {
     /// The positions of a turn: that of the first lane always, others where they moved; now and
     /// then all. The next turn begins.
     pub(crate) fn cut(&mut self, note: String, now: Millis) -> Vec<(Topic, Position)> {
+        self.keep_turns_short(now);
         self.pressed = self.appetite(Topic::Registrations) == 0;
         let all = self
             .recommitted_at
@@ -133,6 +154,14 @@ impl Lanes {
         }
         positions
     }
+}
+
+/// Whether it brings commands, and is not the first that does.
+fn is_behind_the_first(topic: Topic) -> bool {
+    !matches!(
+        topic,
+        Topic::Outcomes | Topic::Registrations | Topic::Calendars
+    )
 }
 
 #[cfg(test)]
@@ -175,6 +204,27 @@ mod tests {
         assert_eq!(lanes.appetite(Topic::Forwards), 10);
         assert_eq!(lanes.appetite(Topic::Registrations), 60);
         assert_eq!(lanes.appetite(Topic::Index), 0);
+    }
+
+    /// What bulk may take in a turn, after 20 that it filled and that took so long each.
+    fn bulk_after_turns_of(ms: u64, lanes: &mut Lanes) -> usize {
+        let mut now = Millis(0);
+        for _ in 0..20 {
+            let most = lanes.appetite(Topic::RegistrationsBulk);
+            lanes.took(Topic::RegistrationsBulk, most, 0);
+            now = now.plus(ms);
+            lanes.cut(String::new(), now);
+        }
+        lanes.appetite(Topic::RegistrationsBulk)
+    }
+
+    #[test]
+    fn bulk_takes_less_while_its_turns_take_long() {
+        let mut lanes = lanes();
+        assert_eq!(bulk_after_turns_of(TURN_MS + 1, &mut lanes), 2);
+        assert_eq!(lanes.appetite(Topic::Registrations), 60);
+        assert_eq!(bulk_after_turns_of(TURN_MS, &mut lanes), 2);
+        assert_eq!(bulk_after_turns_of(TURN_MS / 2 - 1, &mut lanes), 20);
     }
 
     #[test]

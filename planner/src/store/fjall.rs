@@ -4,6 +4,7 @@
 //! machine loses in a power cut is read again from the changelog.
 
 use std::fs::File;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -16,14 +17,14 @@ use crate::error::StoreError;
 
 /// Rows in one atomic batch at most.
 const BATCH_ROWS: usize = 4_000;
-/// What a shard may hold in memory before it is written out: with two of them per shard under way,
-/// eight shards stay at 256 MiB.
-const MEMTABLE_BYTES: u64 = 16 << 20;
+/// What one shard holds in memory before it is written out, whatever its part of all would be.
+const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
 
 /// The stores of one process. Clones share the database.
 #[derive(Clone)]
 pub struct FjallStores {
     database: Database,
+    memtable_bytes: u64,
 }
 
 /// One shard's keyspace.
@@ -33,12 +34,17 @@ pub struct FjallStore {
 }
 
 impl FjallStores {
-    /// Opens or makes the database under `directory`, with a block cache of `cache_bytes`. One that is
-    /// there and cannot be read is removed: it is a cache of the changelog.
+    /// Opens or makes the database under `directory`, with a block cache of `cache_bytes`. What is not
+    /// written out yet is `memtable_bytes` for each shard, and up to four times that while the disk is behind. A
+    /// database that is there and cannot be read is removed: it is a cache of the changelog.
     ///
     /// # Errors
     /// [`StoreError`] when the directory cannot be used.
-    pub fn open(directory: &Path, cache_bytes: u64) -> Result<Self, StoreError> {
+    pub fn open(
+        directory: &Path,
+        cache_bytes: u64,
+        memtable_bytes: u64,
+    ) -> Result<Self, StoreError> {
         let open = || {
             Database::builder(directory)
                 .cache_size(cache_bytes)
@@ -62,7 +68,10 @@ impl FjallStores {
             opened => opened,
         };
         let database = database.map_err(|error| failed(&error))?;
-        Ok(Self { database })
+        Ok(Self {
+            database,
+            memtable_bytes: memtable_bytes.clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end()),
+        })
     }
 }
 
@@ -107,7 +116,7 @@ impl StoreSource for FjallStores {
         let options = || {
             let bits = BloomConstructionPolicy::BitsPerKey(10.0);
             KeyspaceCreateOptions::default()
-                .max_memtable_size(MEMTABLE_BYTES)
+                .max_memtable_size(self.memtable_bytes)
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
                 .expect_point_read_hits(false)
@@ -197,7 +206,7 @@ mod tests {
     fn a_database_that_cannot_be_read_is_made_anew_and_one_in_use_is_not() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path();
-        let open = || FjallStores::open(path, 1 << 20);
+        let open = || FjallStores::open(path, 1 << 20, 1 << 20);
         for damage in ["version", "keyspaces"] {
             let mut stores = open().unwrap();
             let mut store = stores.open(Shard(0)).unwrap();
@@ -229,14 +238,14 @@ mod tests {
     fn what_was_written_is_there_after_opening_again_until_wiped() {
         let directory = tempfile::tempdir().unwrap();
         {
-            let mut stores = FjallStores::open(directory.path(), 1 << 20).unwrap();
+            let mut stores = FjallStores::open(directory.path(), 1 << 20, 1 << 20).unwrap();
             let mut store = stores.open(Shard(3)).unwrap();
             let rows = (0..10_000).map(|n| (key(n), Some(key(n + 1)))).collect();
             store.apply(rows).unwrap();
             store.apply(vec![(key(5), None)]).unwrap();
             stores.close(Shard(3), store);
         }
-        let mut stores = FjallStores::open(directory.path(), 1 << 20).unwrap();
+        let mut stores = FjallStores::open(directory.path(), 1 << 20, 1 << 20).unwrap();
         let mut store = stores.open(Shard(3)).unwrap();
         assert_eq!(store.get(&key(9_999)), Ok(Some(key(10_000))));
         assert_eq!(store.get(&key(5)), Ok(None));

@@ -5,7 +5,8 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -13,6 +14,7 @@ use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::message::{DeliveryResult, Message};
 use rdkafka::producer::{Producer, ProducerContext};
+use rdkafka::topic_partition_list::TopicPartitionList;
 
 use schemas::Topic;
 
@@ -23,7 +25,7 @@ use crate::kafka::config::KafkaConfig;
 use crate::kafka::connect::connect;
 use crate::kafka::context::{self, Trouble};
 use crate::kafka::failure;
-use crate::kafka::ffi::{self, LogQueue, ProducerTopic, TransactionError};
+use crate::kafka::ffi::{self, GroupMetadata, LogQueue, ProducerTopic, TransactionError};
 use crate::kafka::names::Names;
 use crate::kafka::offsets;
 use crate::kafka::polled::Polled;
@@ -38,7 +40,7 @@ pub(super) struct Transactional {
     logs: LogQueue,
     /// As `logs`; those written to so far.
     topics: BTreeMap<Topic, ProducerTopic>,
-    producer: Polled<TransactionalContext>,
+    producer: Arc<Polled<TransactionalContext>>,
     /// Why never to begin with it again.
     spoilt: Option<Spoilt>,
 }
@@ -50,6 +52,8 @@ pub(super) enum Spoilt {
     SentTwice,
     /// The brokers refuse it for good, and took nothing of what it sent: another has its place.
     Fenced,
+    /// librdkafka did not come back from a call.
+    Stuck,
 }
 
 impl Transactional {
@@ -69,7 +73,7 @@ impl Transactional {
         let started = Self {
             logs,
             topics: BTreeMap::new(),
-            producer,
+            producer: Arc::new(producer),
             spoilt: None,
         };
         // Without a connection the transactional id would be asked for again only after half a second.
@@ -126,10 +130,33 @@ impl Transactional {
             self.send(names, record, limit)?;
         }
         let list = offsets::position_list(names, &turn.positions)?;
-        let client = self.producer.client().native_client();
-        ffi::send_offsets(client, &list, &turn.metadata, millis(limit))
-            .map_err(|error| self.refused("setting positions", &error))?;
+        self.set_positions(list, turn.metadata, limit)?;
         self.end(limit)
+    }
+
+    /// librdkafka keeps no limit here: it waits for an answer of its own threads, and where a coordinator was
+    /// lost at the wrong moment that never comes. So it waits on a thread that can be left to itself, with
+    /// the producer; a successor under the same id fences it off.
+    fn set_positions(
+        &mut self,
+        list: TopicPartitionList,
+        metadata: Arc<GroupMetadata>,
+        limit: Duration,
+    ) -> Result<(), LogError> {
+        let doing = "setting positions";
+        let producer = Arc::clone(&self.producer);
+        let result = within(limit, move || {
+            let client = producer.client().native_client();
+            ffi::send_offsets(client, &list, &metadata, millis(limit))
+        });
+        let Some(result) = result else {
+            self.spoilt = Some(Spoilt::Stuck);
+            let seconds = limit.as_secs();
+            return Err(LogError::Aborted(format!(
+                "{doing}: the client library did not come back within {seconds} s"
+            )));
+        };
+        result.map_err(|error| self.refused(doing, &error))
     }
 
     /// Commits, and sees how that went.
@@ -258,6 +285,20 @@ impl Transactional {
             None => LogError::Aborted(format!("{doing}: {text}")),
         }
     }
+}
+
+/// What `call` gives, if it comes back in time. All that it holds is gone by then.
+fn within<T: Send + 'static>(
+    limit: Duration,
+    call: impl FnOnce() -> T + Send + 'static,
+) -> Option<T> {
+    let (done, result) = sync_channel(1);
+    std::thread::Builder::new()
+        .name("kafka-positions".to_owned())
+        // Nobody listens any more if it took too long.
+        .spawn(move || done.send(call()).ok())
+        .ok()?;
+    result.recv_timeout(limit).ok()
 }
 
 /// How the EndTxn requests of one call were answered.

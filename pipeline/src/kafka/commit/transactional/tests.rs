@@ -7,7 +7,7 @@ use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 use schemas::{Shard, Topic};
 
 use super::*;
-use crate::record::TopicPartition;
+use crate::record::{Position, TopicPartition};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -106,4 +106,38 @@ fn a_commit_of_a_producer_that_was_fenced_is_not_taken_for_one_sent_twice() {
     let refused = producer.end(LIMIT);
     assert!(matches!(refused, Err(LogError::Fatal(_))), "{refused:?}");
     assert_eq!(producer.spoilt, Some(Spoilt::Fenced), "sent once");
+}
+
+/// Its coordinator answers nothing: librdkafka comes back from its call after some seconds here, and for want of
+/// a limit of its own never, where a coordinator is lost between two of its requests.
+#[test]
+fn a_producer_that_does_not_come_back_is_left_to_itself_and_its_successor_works() {
+    let world = World::new();
+    let mut stuck = world.open();
+    stuck.producer.flush(LIMIT).unwrap();
+    let positions = |number: i64| {
+        let position = Position {
+            offset: number,
+            note: String::new(),
+        };
+        let of = TopicPartition::new(Topic::Outcomes, Shard(0));
+        offsets::position_list(&world.names, &[(of, position)]).unwrap()
+    };
+    let metadata = Arc::new(GroupMetadata::made_up(c"group").unwrap());
+    let slow = Duration::from_secs(600);
+    world.cluster.broker_round_trip_time(1, slow).unwrap();
+    let limit = Duration::from_millis(200);
+    let result = stuck.set_positions(positions(1), Arc::clone(&metadata), limit);
+    assert!(matches!(result, Err(LogError::Aborted(_))), "{result:?}");
+    assert_eq!(stuck.spoilt, Some(Spoilt::Stuck));
+    stuck.abort();
+    drop(stuck);
+    world
+        .cluster
+        .broker_round_trip_time(1, Duration::ZERO)
+        .unwrap();
+    let mut next = world.open();
+    next.set_positions(positions(2), metadata, LIMIT).unwrap();
+    next.end(LIMIT).unwrap();
+    assert_eq!(next.spoilt, None);
 }
