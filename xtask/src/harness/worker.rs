@@ -111,16 +111,20 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Resident memory in MiB.
-    pub(crate) fn rss_mib(&self) -> Result<f64> {
+    /// Resident memory in MiB: now, and the most it ever was.
+    pub(crate) fn rss_mib(&self) -> Result<(f64, f64)> {
+        Ok((self.status_mib("VmRSS:")?, self.status_mib("VmHWM:")?))
+    }
+
+    fn status_mib(&self, name: &str) -> Result<f64> {
         let path = format!("/proc/{}/status", self.pid());
         let status = std::fs::read_to_string(&path).with_context(|| format!("read `{path}`"))?;
         let kib = status
             .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .find_map(|line| line.strip_prefix(name))
             .and_then(|rest| rest.split_whitespace().next())
             .and_then(|kib| kib.parse::<f64>().ok())
-            .with_context(|| format!("find VmRSS in `{path}`"))?;
+            .with_context(|| format!("find `{name}` in `{path}`"))?;
         Ok(kib / 1024.0)
     }
 

@@ -24,21 +24,12 @@ pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let step = if args.debug { MILLION / 20 } else { MILLION };
     let one = grow(&mut pipe, 0, step, report)?;
     let two = grow(&mut pipe, step, step, report)?;
-    for ((role, before), (_, after)) in one.iter().zip(&two) {
-        report.figure(
-            format!("{role}: memory at {step}"),
-            *before,
-            "MiB",
-            Aim::Told,
-        );
-        report.figure(
-            format!("{role}: memory at {}", 2 * step),
-            *after,
-            "MiB",
-            Aim::Told,
-        );
-        let growth = (after / before - 1.0) * 100.0;
-        report.figure(format!("{role}: growth"), growth, "%", Aim::AtMost(15.0));
+    for (before, after) in one.iter().zip(&two) {
+        before.report(step, report);
+        after.report(2 * step, report);
+        let growth = (after.most / before.most - 1.0) * 100.0;
+        let name = format!("{}: growth of the most", after.role);
+        report.figure(name, growth, "%", Aim::AtMost(15.0));
     }
     let with = come_back(&mut pipe, 2 * step, true)?;
     report.figure(
@@ -57,13 +48,27 @@ pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Resident memory of one role, MiB. At rest a planner's is anything between what it needs and the most it
+/// ever was: rows that are not on disk yet come and go by tens of MiB. So it is the most that must be flat.
+struct Memory {
+    role: String,
+    at_rest: f64,
+    most: f64,
+}
+
+impl Memory {
+    fn report(&self, tasks: u64, report: &mut Report) {
+        let mut put = |what: &str, mib: f64| {
+            let name = format!("{}: {what} at {tasks}", self.role);
+            report.figure(name, mib, "MiB", Aim::Told);
+        };
+        put("memory at rest", self.at_rest);
+        put("most memory", self.most);
+    }
+}
+
 /// Registers `count` tasks, waits until they are planned, and reads every role's memory.
-fn grow(
-    pipe: &mut Deployment,
-    first: u64,
-    count: u64,
-    report: &mut Report,
-) -> Result<Vec<(String, f64)>> {
+fn grow(pipe: &mut Deployment, first: u64, count: u64, report: &mut Report) -> Result<Vec<Memory>> {
     let begun = Instant::now();
     let bulk = Bulk {
         topic: "registrations.bulk",
@@ -84,7 +89,15 @@ fn grow(
     sleep(Duration::from_secs(15));
     pipe.workers
         .iter()
-        .map(|worker| Ok((worker.name.clone(), worker.rss_mib()?)))
+        .map(|worker| {
+            let (at_rest, most) = worker.rss_mib()?;
+            let role = worker.name.clone();
+            Ok(Memory {
+                role,
+                at_rest,
+                most,
+            })
+        })
         .collect()
 }
 
