@@ -208,7 +208,7 @@ mod tests {
 
     /// What bulk may take in a turn, after 20 that it filled and that took so long each.
     fn bulk_after_turns_of(ms: u64, lanes: &mut Lanes) -> usize {
-        let mut now = Millis(0);
+        let mut now = lanes.cut_at.unwrap_or(Millis(0));
         for _ in 0..20 {
             let most = lanes.appetite(Topic::RegistrationsBulk);
             lanes.took(Topic::RegistrationsBulk, most, 0);
