@@ -46,18 +46,7 @@ impl Connections {
         line.since = Instant::now();
         let mut kept = lock(&self.0);
         let most = kept.most;
-        match kept.idle.get_mut(host) {
-            Some(idle) => {
-                idle.push_back(line);
-                if idle.len() > most {
-                    idle.pop_front();
-                }
-            }
-            None if most > 0 => {
-                kept.idle.insert(host.clone(), VecDeque::from([line]));
-            }
-            None => {}
-        }
+        keep(kept.idle.entry(host.clone()).or_default(), line, most);
         // A thread that ends has no runtime left, and closes all it has.
         if !kept.swept
             && let Ok(runtime) = Handle::try_current()
@@ -93,6 +82,30 @@ async fn sweep(kept: Weak<Mutex<Kept>>, longest: Duration) {
     }
 }
 
+/// Keeps `most` at most: the one that waited longest goes.
+fn keep<L>(idle: &mut VecDeque<L>, line: L, most: usize) {
+    idle.push_back(line);
+    if idle.len() > most {
+        idle.pop_front();
+    }
+}
+
 fn lock(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
     kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn idle_connections_beyond_the_most_are_dropped_oldest_first() {
+        for (most, kept) in [(0, vec![]), (2, vec![2, 3]), (3, vec![1, 2, 3])] {
+            let mut idle = VecDeque::new();
+            for line in 1..=3 {
+                keep(&mut idle, line, most);
+            }
+            assert_eq!(idle, kept, "{most}");
+        }
+    }
 }

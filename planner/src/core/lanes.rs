@@ -103,9 +103,7 @@ impl Lanes {
     fn keep_turns_short(&mut self, now: Millis) {
         let passed = self.cut_at.map_or(0, |at| now.since(at));
         self.cut_at = Some(now);
-        let flooded = self.lanes.iter().any(|(topic, lane)| {
-            is_behind_the_first(*topic) && lane.taken > 0 && self.appetite(*topic) == 0
-        });
+        let flooded = self.full().any(|(topic, _)| is_behind_the_first(*topic));
         if flooded && passed > TURN_MS {
             self.part = (self.part / 2).max(1);
         } else if flooded && passed < TURN_MS / 2 {
@@ -122,9 +120,13 @@ impl Lanes {
 
     /// Whether a lane can take no more, so that a turn must be cut even if it writes nothing.
     pub(crate) fn is_full(&self) -> bool {
+        self.full().next().is_some()
+    }
+
+    fn full(&self) -> impl Iterator<Item = (&Topic, &Lane)> {
         self.lanes
             .iter()
-            .any(|(topic, lane)| lane.taken > 0 && self.appetite(*topic) == 0)
+            .filter(|(topic, lane)| lane.taken > 0 && self.appetite(**topic) == 0)
     }
 
     /// The positions of a turn: that of the first lane always, others where they moved; now and

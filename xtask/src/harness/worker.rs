@@ -111,9 +111,14 @@ impl Worker {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// Resident memory in MiB: now, and the most it ever was.
-    pub(crate) fn rss_mib(&self) -> Result<(f64, f64)> {
-        Ok((self.status_mib("VmRSS:")?, self.status_mib("VmHWM:")?))
+    /// Resident memory in MiB.
+    pub(crate) fn rss_mib(&self) -> Result<f64> {
+        self.status_mib("VmRSS:")
+    }
+
+    /// The most that its resident memory ever was, MiB.
+    pub(crate) fn peak_rss_mib(&self) -> Result<f64> {
+        self.status_mib("VmHWM:")
     }
 
     fn status_mib(&self, name: &str) -> Result<f64> {

@@ -27,9 +27,13 @@ pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
     for (before, after) in one.iter().zip(&two) {
         before.report(step, report);
         after.report(2 * step, report);
-        let growth = (after.most / before.most - 1.0) * 100.0;
-        let name = format!("{}: growth of the most", after.role);
-        report.figure(name, growth, "%", Aim::AtMost(15.0));
+        let mut grown = |what: &str, from: f64, to: f64| {
+            let name = format!("{}: {what}", after.role);
+            let growth = (to / from - 1.0) * 100.0;
+            report.figure(name, growth, "%", Aim::AtMost(15.0));
+        };
+        grown("growth", before.at_rest, after.at_rest);
+        grown("growth of the most", before.most, after.most);
     }
     let with = come_back(&mut pipe, 2 * step, true)?;
     report.figure(
@@ -48,8 +52,8 @@ pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Resident memory of one role, MiB. At rest a planner's is anything between what it needs and the most it
-/// ever was: rows that are not on disk yet come and go by tens of MiB. So it is the most that must be flat.
+/// Resident memory of one role, MiB: at rest, and the most it ever was. At rest a planner's holds more or less
+/// of the rows that are not on disk yet; the most shows what it needs room for.
 struct Memory {
     role: String,
     at_rest: f64,
@@ -90,12 +94,10 @@ fn grow(pipe: &mut Deployment, first: u64, count: u64, report: &mut Report) -> R
     pipe.workers
         .iter()
         .map(|worker| {
-            let (at_rest, most) = worker.rss_mib()?;
-            let role = worker.name.clone();
             Ok(Memory {
-                role,
-                at_rest,
-                most,
+                role: worker.name.clone(),
+                at_rest: worker.rss_mib()?,
+                most: worker.peak_rss_mib()?,
             })
         })
         .collect()

@@ -64,7 +64,7 @@ fn on_kafka(tidewheel: &Path, size: Size, report: &mut Report) -> Result<()> {
     pipe.restart("planner-1")?;
     let killed = now();
     run.sleep_until(run.end);
-    let planner = pipe.worker("planner-1")?.rss_mib()?.0;
+    let planner = pipe.worker("planner-1")?.rss_mib()?;
     report.figure("kafka: memory of the planner", planner, "MiB", Aim::Told);
     sleep(GRACE);
     run.judge(
@@ -83,7 +83,7 @@ fn on_dev(tidewheel: &Path, size: Size, report: &mut Report) -> Result<()> {
     dev.kill_and_restart()?;
     let killed = now();
     run.sleep_until(run.end);
-    report.figure("dev: memory", dev.worker.rss_mib()?.0, "MiB", Aim::Told);
+    report.figure("dev: memory", dev.worker.rss_mib()?, "MiB", Aim::Told);
     sleep(GRACE);
     run.judge(&receiver, &[killed], &[dev.journal()], report)
 }
