@@ -29,8 +29,9 @@ const MOST_KEPT: usize = 100_000;
 const MOST_WAITING: usize = 10_000;
 /// A core answers within a turn of its loop; one that has not by then is not here.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Of disk blocks in memory, all shards together.
-const CACHE_BYTES: u64 = 64 << 20;
+/// Of disk blocks in memory, all shards together. Some hundred thousand tasks fill it, so that more of them take
+/// no more memory; what is read beyond it comes from the operating system's own cache.
+const CACHE_BYTES: u64 = 16 << 20;
 /// Of rows in memory that are not written out, all shards together while the disk keeps up.
 const MEMTABLES_BYTES: u64 = 64 << 20;
 

@@ -8,7 +8,9 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use bytes::Bytes;
-use fjall::config::{BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry};
+use fjall::config::{
+    BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
+};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError};
 use schemas::Shard;
 
@@ -119,6 +121,10 @@ impl StoreSource for FjallStores {
                 .max_memtable_size(self.memtable_bytes)
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
+                // Whole ones grow with their table: a lookup would bring a megabyte into the cache for the
+                // few bytes it looks at, and a small cache would hold nothing else.
+                .filter_block_partitioning_policy(PartitioningPolicy::all(true))
+                .index_block_partitioning_policy(PartitioningPolicy::all(true))
                 .expect_point_read_hits(false)
         };
         let rows = self
