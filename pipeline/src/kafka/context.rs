@@ -80,12 +80,44 @@ pub(super) fn note_error(trouble: &Trouble, error: &KafkaError, reason: &str) {
         }
         _ => tracing::warn!(target: "librdkafka", %error, reason, "trouble with a broker"),
     }
-    trouble.note(code, reason.to_owned());
+    trouble.note(code.map(|code| meant(code, reason)), reason.to_owned());
+}
+
+/// A certificate that is not trusted is now an SSL error to librdkafka and now a connection that broke, as its
+/// threads find it; only the words are the same.
+fn meant(code: Code, reason: &str) -> Code {
+    match code {
+        Code::BrokerTransportFailure if reason.contains("certificate verify failed") => Code::SSL,
+        code => code,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_certificate_that_is_not_trusted_is_for_a_person_to_mend_whatever_it_is_called() {
+        let untrusted =
+            "SSL handshake failed: error:0A000086:SSL routines::certificate verify failed";
+        let cut_off = "error:0A000126:SSL routines::unexpected eof while reading";
+        let cases = [
+            (Code::SSL, untrusted, Some(Code::SSL)),
+            (Code::BrokerTransportFailure, untrusted, Some(Code::SSL)),
+            // A broker that goes down does that too.
+            (Code::BrokerTransportFailure, cut_off, None),
+        ];
+        for (code, reason, advised) in cases {
+            let trouble = Trouble::default();
+            note_error(&trouble, &KafkaError::Global(code), reason);
+            note_error(
+                &trouble,
+                &KafkaError::Global(Code::AllBrokersDown),
+                "1/1 are down",
+            );
+            assert_eq!(trouble.advice(), advised, "{code} {reason}");
+        }
+    }
 
     #[test]
     fn why_no_broker_answers_is_kept() {

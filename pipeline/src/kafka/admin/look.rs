@@ -14,6 +14,9 @@ use crate::kafka::failure;
 
 /// How long the first contact may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// Logs and errors taken of a client that is looked at once a wait: a broker that is tried again and again logs more
+/// than one line in that time, and why it refuses stands behind them.
+const EVENTS_SHARE: usize = 64;
 
 /// A topic as it is: partitions, copies, settings and whether each was set for this topic.
 pub(super) struct Found {
@@ -60,7 +63,9 @@ impl Admin {
         let trouble = &client.context().trouble;
         let hopeless = || {
             // What it has to say is said when it is asked.
-            drop(self.looking.poll(Duration::ZERO));
+            for _ in 0..EVENTS_SHARE {
+                drop(self.looking.poll(Duration::ZERO));
+            }
             trouble.advice().is_some()
         };
         let metadata =
