@@ -83,7 +83,7 @@ async fn measure(settings: Settings) -> Result<Report> {
     let begun_us = (clock::now_us() + HEAD_START_US) / 1_000 * 1_000;
     let naming = Naming {
         tenant: settings.tenant.clone(),
-        run: format!("{begun_us:x}"),
+        run: Naming::run_of(begun_us, std::process::id()),
         url: format!("http://{}/", bound.address),
         pad: "x".repeat(settings.payload),
     };

@@ -29,6 +29,12 @@ pub(crate) enum When {
 }
 
 impl Naming {
+    /// The word of a run of this process that begins at `begun_us`. Two load programs may begin in the
+    /// same millisecond, and a run of one must not register what the other did.
+    pub(crate) fn run_of(begun_us: i64, process: u32) -> String {
+        format!("{begun_us:x}.{process:x}")
+    }
+
     /// The task's id; its number stands at its end.
     pub(crate) fn id(&self, number: u32) -> String {
         format!("{}-{number}", self.run)
@@ -76,6 +82,21 @@ impl Naming {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_that_begin_together_have_no_task_in_common() {
+        let naming = |process| Naming {
+            tenant: "load".to_owned(),
+            run: Naming::run_of(1_795_970_317_992_000, process),
+            url: "http://127.0.0.1:1/".to_owned(),
+            pad: String::new(),
+        };
+        let (one, other) = (naming(17), naming(0x171));
+        let key = one.key(7).expect("a name");
+        assert_ne!(Some(&key), other.key(7).as_ref());
+        assert_eq!(other.number(&key.to_string()), None);
+        assert_eq!(one.number(&key.to_string()), Some(7));
+    }
 
     #[test]
     fn a_registration_is_understood_and_its_number_found_again() {
