@@ -1,6 +1,7 @@
 //! One shard of the archive: outcomes into batches, batches to the database, positions behind them.
 
 mod batch;
+mod giving_way;
 
 use std::collections::VecDeque;
 
@@ -9,6 +10,7 @@ use pipeline::{
     Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage, TopicPartition, Turn,
 };
 use schemas::dead_letter::{DeadLetter, Origin};
+use schemas::outcome::Completed;
 use schemas::{Millis, OutcomeRecord, Role, Shard, Topic};
 
 use crate::config::Config;
@@ -17,6 +19,7 @@ use crate::metrics;
 use crate::row::Row;
 
 use batch::{Batch, Entry};
+use giving_way::GivingWay;
 
 /// Makes the cores.
 #[derive(Clone, Debug, Default)]
@@ -48,6 +51,7 @@ pub struct ArchiveCore {
     next_batch: u64,
     /// Everything below this is written.
     frontier: i64,
+    giving_way: GivingWay,
     /// Given up: nothing more is taken.
     leaving: bool,
 }
@@ -91,6 +95,7 @@ impl Factory for ArchiveFactory {
             // An answer to a core that is no more must not pass for one to its successor.
             next_batch: self.opened << 32,
             frontier: start,
+            giving_way: GivingWay::default(),
             leaving: false,
         }
     }
@@ -107,18 +112,26 @@ impl Stage for ArchiveCore {
             // What stood before these was left to the successor, so these are too.
             return;
         }
+        self.giving_way.tick(now.wall);
         for record in records {
             let Some(value) = &record.value else { continue };
+            if let Some(late_ms) = Completed::peek(value) {
+                self.giving_way.read(late_ms, &self.config);
+            }
             match OutcomeRecord::decode(value).and_then(Row::of) {
-                Ok(Some(row)) => {
-                    self.bytes += value.len();
-                    self.gathered.push(Entry {
+                Ok(rows) => {
+                    let many = rows.len();
+                    self.bytes += value.len() / many.max(1) * many;
+                    let entry = |(number, row)| Entry {
                         row,
                         offset: record.offset,
                         original: value.clone(),
-                    });
+                        number,
+                        bytes: value.len() / many,
+                    };
+                    self.gathered
+                        .extend(rows.into_iter().enumerate().map(entry));
                 }
-                Ok(None) => {}
                 Err(error) => self.bury(&error.to_string(), record.offset, value, now),
             }
         }
@@ -131,7 +144,9 @@ impl Stage for ArchiveCore {
     }
 
     fn handle_input(&mut self, input: Input, now: Now) {
+        self.giving_way.tick(now.wall);
         match input {
+            Input::Busy => self.giving_way.busy(),
             Input::Written { batch } => self.handle_written(batch),
             Input::Unavailable { batch, reason } => self.handle_unavailable(batch, &reason, now),
             Input::Refused { batch, reason } => self.handle_refused(batch, &reason, now),
@@ -142,11 +157,15 @@ impl Stage for ArchiveCore {
     }
 
     fn handle_timeout(&mut self, now: Now) {
+        self.giving_way.tick(now.wall);
         self.cut_batches(now);
         self.send_first(now);
     }
 
     fn poll_timeout(&self) -> Option<Millis> {
+        if let Some(until) = self.giving_way.until(&self.config) {
+            return Some(until);
+        }
         let age = self
             .gathered_since
             .map(|since| since.wall.plus(self.config.batch_age_ms));
@@ -156,11 +175,14 @@ impl Stage for ArchiveCore {
     }
 
     fn appetite(&self, _topic: Topic) -> usize {
-        if self.leaving || self.bytes >= self.config.max_bytes {
+        let waits = self.giving_way.until(&self.config).is_some();
+        if self.leaving || waits || self.bytes >= self.config.max_bytes {
             return 0;
         }
         let held = self.gathered.len() + self.batches.iter().map(Batch::len).sum::<usize>();
-        self.config.max_rows.saturating_sub(held)
+        // A record may hold many.
+        let left = self.config.max_rows.saturating_sub(held);
+        left.div_ceil(Completed::MOST)
     }
 
     fn poll_ask(&mut self) -> Option<Ask> {
@@ -188,6 +210,7 @@ impl Stage for ArchiveCore {
             records: passed.map(|(_, letter)| letter).collect(),
             positions: vec![(Topic::Outcomes, position)],
             after: Vec::new(),
+            folded: 0,
         }
     }
 
@@ -246,6 +269,9 @@ impl ArchiveCore {
     }
 
     fn send_first(&mut self, now: Now) {
+        if self.giving_way.until(&self.config).is_some() {
+            return;
+        }
         if let Some(batch) = self.batches.front_mut()
             && let Some(rows) = batch.send(now.wall)
         {
@@ -301,8 +327,8 @@ impl ArchiveCore {
         if entries.len() <= 1 {
             for entry in entries {
                 ::metrics::counter!(metrics::REFUSED).increment(1);
-                self.bytes = self.bytes.saturating_sub(entry.original.len());
-                self.bury(reason, entry.offset, &entry.original, now);
+                self.bytes = self.bytes.saturating_sub(entry.bytes);
+                self.bury(reason, entry.offset, &entry.own_original(), now);
             }
             self.frontier = self.frontier.max(end);
             return;

@@ -2,9 +2,11 @@
 
 use crate::row::Row;
 
-/// Tells how a write went.
+/// Tells how a write went, or something the core should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
+    /// The machine has no time left; said again and again for as long as that is so.
+    Busy,
     /// The rows of this batch are in the database.
     Written {
         /// Which batch.

@@ -106,12 +106,15 @@ impl Row {
         self.due.max(self.registered_at).0.div_euclid(DAY_MS)
     }
 
-    /// The row of an outcome; `None` for what is about no firing's end.
+    /// The rows of an outcome: none for what is about no firing's end.
     ///
     /// # Errors
     /// [`DecodeError`] when the work in it is not understood.
-    pub fn of(outcome: OutcomeRecord) -> Result<Option<Self>, DecodeError> {
-        Ok(match outcome {
+    pub fn of(outcome: OutcomeRecord) -> Result<Vec<Self>, DecodeError> {
+        let row = match outcome {
+            OutcomeRecord::Completed(all) => {
+                return Ok(all.ended.into_iter().map(Self::ended).collect());
+            }
             OutcomeRecord::Ended(ended) => Some(Self::ended(ended)),
             OutcomeRecord::Revoked(taken, body) => {
                 Some(Self::taken(&taken, &body, State::Cancelled)?)
@@ -125,7 +128,8 @@ impl Row {
             OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) => None,
             OutcomeRecord::Unplanted(unplanted) => Some(Self::unplanted(unplanted)),
             OutcomeRecord::Missed(missed) => Some(Self::missed(missed)),
-        })
+        };
+        Ok(row.into_iter().collect())
     }
 
     fn ended(ended: Ended) -> Self {

@@ -4,10 +4,10 @@
 use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input};
 use bytes::Bytes;
 use pipeline::{Factory, Now, Opening, Position, Record, Stage};
-use schemas::outcome::{Drained, End, Ended, Phases, Taken};
+use schemas::outcome::{Completed, Drained, End, Ended, Phases, Taken};
 use schemas::{
-    Call, FireId, Instance, Millis, OutcomeRecord, RetryPlan, RetryPolicy, Shard, Shards, TaskId,
-    TaskKey, TenantId, Topic, Work,
+    Call, DeadLetter, FireId, Instance, Millis, OutcomeRecord, RetryPlan, RetryPolicy, Shard,
+    Shards, TaskId, TaskKey, TenantId, Topic, Work,
 };
 
 fn at(ms: i64) -> Now {
@@ -155,8 +155,8 @@ fn memory_is_bounded_while_the_database_is_away() {
     core.handle_input(Input::Written { batch }, at(now));
     assert_eq!(
         core.appetite(Topic::Outcomes),
-        8,
-        "all eight were one batch"
+        1,
+        "all eight were one batch; one record may hold as many"
     );
 }
 
@@ -188,6 +188,62 @@ fn the_row_that_is_refused_is_buried_and_the_others_are_written() {
     }
     assert_eq!((written, buried), (7, 1));
     assert_eq!(position(&mut core, at(1)), 8);
+}
+
+/// One record of all of these.
+fn together(numbers: std::ops::Range<i64>) -> OutcomeRecord {
+    let one = |n| match ended(n) {
+        OutcomeRecord::Ended(ended) => ended,
+        other => panic!("{other:?}"),
+    };
+    OutcomeRecord::Completed(Completed::new(numbers.map(one).collect()))
+}
+
+#[test]
+fn legs_that_came_in_one_record_are_rows_of_their_own_and_buried_alone() {
+    let mut core = open(
+        Config {
+            batch_rows: 8,
+            ..small()
+        },
+        None,
+    );
+    let records = vec![
+        record(0, &together(0..3)),
+        record(1, &together(3..7)),
+        record(2, &ended(7)),
+    ];
+    core.handle_batch(Topic::Outcomes, records, 3, at(0));
+    let (mut written, mut buried) = (Vec::new(), Vec::new());
+    while let Some(Effect::Write { batch, rows }) = core.poll_effect() {
+        let bad = rows.iter().any(|row| row.task == task(5));
+        let input = if bad {
+            Input::Refused {
+                batch,
+                reason: "too long".to_owned(),
+            }
+        } else {
+            written.extend(rows.into_iter().map(|row| row.task));
+            Input::Written { batch }
+        };
+        core.handle_input(input, at(1));
+        let turn = core.take_turn(at(1));
+        // What is left of a record keeps its place until all of it is dealt with.
+        let through = turn.positions[0].1.offset;
+        buried.extend(turn.records);
+        let told = i64::try_from(written.len() + buried.len()).unwrap();
+        let below = [0, 3, 7, 8][usize::try_from(through).unwrap()];
+        assert!(below <= told, "{through}: {told}");
+    }
+    let all = [0, 1, 2, 3, 4, 6, 7].map(task);
+    assert_eq!(written, all);
+    let letters: Vec<DeadLetter> = buried
+        .into_iter()
+        .map(|record| DeadLetter::decode(&record.value.unwrap()).unwrap())
+        .collect();
+    assert_eq!(letters.len(), 1);
+    assert_eq!(letters[0].original, ended(5).encode());
+    assert_eq!(position(&mut core, at(1)), 3);
 }
 
 #[test]
@@ -277,7 +333,7 @@ fn a_taken_firing_is_a_row_of_its_work() {
     };
     let row = archive::Row::of(OutcomeRecord::Revoked(taken, work.encode(b"x")))
         .unwrap()
-        .unwrap();
+        .remove(0);
     assert_eq!(
         (row.task.clone(), row.version, row.leg, row.day()),
         (task(1), 3, 2, 1)
@@ -369,7 +425,7 @@ fn large_records_end_the_appetite_before_many_do() {
         },
         None,
     );
-    assert_eq!(core.appetite(Topic::Outcomes), 8);
+    assert_eq!(core.appetite(Topic::Outcomes), 1);
     let records: Vec<Record> = (0..4).map(|n| record(n, &ended(n))).collect();
     let bytes: usize = records
         .iter()
@@ -381,5 +437,5 @@ fn large_records_end_the_appetite_before_many_do() {
     assert_eq!(core.appetite(Topic::Outcomes), 0);
     let (batch, _) = write(&mut core).unwrap();
     core.handle_input(Input::Written { batch }, at(1));
-    assert_eq!(core.appetite(Topic::Outcomes), 8);
+    assert_eq!(core.appetite(Topic::Outcomes), 1);
 }

@@ -22,6 +22,6 @@ fn what_was_overdue_when_it_came_counts_for_the_day_it_came() {
             reason: None,
             at: Millis(7),
         }));
-        assert_eq!(row.unwrap().unwrap().day(), day, "{due} {registered_at}");
+        assert_eq!(row.unwrap()[0].day(), day, "{due} {registered_at}");
     }
 }

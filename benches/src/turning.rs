@@ -170,6 +170,7 @@ impl Stage for Copier {
             after: vec![records.len()],
             records,
             positions: vec![(IN, position)],
+            folded: 0,
         }
     }
 

@@ -36,6 +36,10 @@ const TOPICS: [Topic; LANES] = [
     Topic::Fires(Priority::Low),
 ];
 
+/// Calls that are ordered before the first of them is handed out, and records taken before it is looked again
+/// what is due: a burst's first call waits for neither all of its orders nor all of its fires.
+const AT_ONCE: usize = 256;
+
 /// Makes the cores of one worker.
 #[derive(Debug)]
 pub struct DispatcherFactory {
@@ -199,11 +203,13 @@ impl Dispatcher {
             }
             return;
         };
+        let mut left = AT_ONCE.saturating_sub(self.effects.len());
         for index in 0..LANES {
             while let Some(offset) = self.lanes[index].first_due(now.wall) {
-                if !self.may_begin(index) {
+                if left == 0 || !self.may_begin(index) {
                     break;
                 }
+                left -= 1;
                 let Some((fire, work, payload)) =
                     self.lanes[index].begin(offset, self.number, now.wall)
                 else {
@@ -283,7 +289,7 @@ impl Stage for Dispatcher {
         self.lanes
             .iter()
             .find(|lane| lane.topic() == topic && (!self.revoked || lane.remembers()))
-            .map_or(0, |lane| lane.appetite(&self.config))
+            .map_or(0, |lane| lane.appetite(&self.config).min(AT_ONCE))
     }
 
     fn poll_ask(&mut self) -> Option<Ask> {
@@ -310,11 +316,13 @@ impl Stage for Dispatcher {
             records: Vec::new(),
             positions: Vec::with_capacity(LANES),
             after: Vec::new(),
+            folded: 0,
         };
         for topic in TOPICS {
             if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.topic() == topic) {
                 let cut = lane.cut();
                 turn.records.extend(cut.records);
+                turn.folded += cut.folded;
                 turn.positions.push((topic, cut.position));
             }
         }

@@ -5,7 +5,7 @@ mod world;
 use dispatcher::Config;
 use pipeline::Stage;
 use schemas::{OutcomeRecord, Topic};
-use world::{HIGH, LOW, NORMAL, World, id, ok, wish};
+use world::{HIGH, LOW, NORMAL, World, id, ok, status, wish};
 
 #[test]
 fn no_more_fires_are_taken_than_may_be_open_and_one_slow_call_stops_nobody() {
@@ -238,4 +238,45 @@ fn nothing_is_remembered_of_a_fire_whose_end_is_committed() {
     }
     let grown = format!("{:?}", world.core).len() - fresh;
     assert!(grown < 100, "{:?}", world.core);
+}
+
+#[test]
+fn a_burst_is_handed_out_in_parts() {
+    let mut world = World::proved(Config::default());
+    for number in 0..600 {
+        world.write(NORMAL, wish(number, 6_000).record());
+    }
+    while world.read() > 0 {}
+    world.mono = 6_000;
+    let mut parts = Vec::new();
+    while world
+        .core
+        .poll_timeout()
+        .is_some_and(|at| at <= world.now().wall)
+    {
+        world.core.handle_timeout(world.now());
+        parts.push(std::iter::from_fn(|| world.core.poll_effect()).count());
+    }
+    assert_eq!(parts, [256, 256, 88]);
+}
+
+#[test]
+fn legs_that_ended_well_share_a_record_and_others_do_not() {
+    let mut world = World::proved(Config::default());
+    for number in 0..41 {
+        world.fire(NORMAL, &wish(number, 5_000));
+    }
+    for number in 0..41 {
+        world.answer(number, if number == 7 { status(404) } else { ok() });
+    }
+    let turn = world.core.take_turn(world.now());
+    let of: Vec<usize> = turn
+        .records
+        .iter()
+        .filter(|record| record.to.topic == Topic::Outcomes)
+        .map(|record| OutcomeRecord::decode(record.value.as_ref().expect("a value")))
+        .map(|outcome| outcome.expect("an outcome").into_each().count())
+        .collect();
+    assert_eq!(of, [32, 8, 1], "the failure stands alone");
+    assert_eq!(turn.folded, 38);
 }

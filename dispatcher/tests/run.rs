@@ -119,13 +119,15 @@ impl Rig {
             LogEvent::Batch { records, .. } => records,
             _ => Vec::new(),
         });
+        let outcome = |record: pipeline::Record| {
+            let value = record.value.expect("a value");
+            OutcomeRecord::decode(&value).expect("an outcome")
+        };
         records
-            .map(|record| {
-                let value = record.value.expect("a value");
-                match OutcomeRecord::decode(&value).expect("an outcome") {
-                    OutcomeRecord::Ended(ended) => ended,
-                    other => panic!("{other:?}"),
-                }
+            .flat_map(|record| outcome(record).into_each())
+            .map(|outcome| match outcome {
+                OutcomeRecord::Ended(ended) => ended,
+                other => panic!("{other:?}"),
             })
             .collect()
     }

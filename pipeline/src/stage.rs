@@ -83,6 +83,8 @@ pub struct Turn<E> {
     pub positions: Vec<(Topic, Position)>,
     /// Effects to run once it is durable.
     pub after: Vec<E>,
+    /// Facts that stand in a record of others. They count for the pace of turns as if in records of their own.
+    pub folded: usize,
 }
 
 /// What a core asks of the driver, at once and outside of any transaction.
@@ -128,7 +130,7 @@ pub struct Pace {
     pub least_ms: u64,
     /// While much is, ms.
     pub most_ms: u64,
-    /// What is much: records a second.
+    /// What is much: records a second, and what is folded into them.
     pub busy_rate: u64,
 }
 

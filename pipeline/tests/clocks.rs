@@ -69,6 +69,7 @@ impl Stage for Owner {
             records: Vec::new(),
             positions: vec![(self.driver_topic, Position::default())],
             after: Vec::new(),
+            folded: 0,
         }
     }
     fn handle_committed(&mut self, _: u64, _: Now) {}

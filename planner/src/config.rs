@@ -26,6 +26,11 @@ pub struct PlannerConfig {
     pub turn_commands: usize,
     /// Outcomes taken in one turn.
     pub turn_outcomes: usize,
+    /// Where the machine has no time left, what ended well and is followed by nothing waits for at most so
+    /// long, ms; 0: it never does,
+    pub put_off_ms: u64,
+    /// and only where calls begin so late, ms.
+    pub put_off_late_ms: u64,
     /// Bytes written by one turn, about.
     pub turn_bytes: usize,
     /// Tasks that one turn plants from the index.
@@ -85,6 +90,8 @@ impl Default for PlannerConfig {
             intakes: Vec::new(),
             turn_commands: 4_096,
             turn_outcomes: 8_192,
+            put_off_ms: 30_000,
+            put_off_late_ms: 100,
             turn_bytes: 8 << 20,
             turn_placements: 10_000,
             turn_forgotten: 4_096,

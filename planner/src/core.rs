@@ -13,6 +13,7 @@ mod lanes;
 mod outcome;
 pub(crate) mod overlay;
 mod plant;
+mod putoff;
 mod read;
 mod restoring;
 mod revoke;
@@ -40,6 +41,7 @@ use forget::Forgetting;
 use index::Table;
 use lanes::Lanes;
 use plant::Cursor;
+use putoff::PuttingOff;
 use restoring::Restoring;
 use ring::Ring;
 use series::{Backfilling, Looking, Pacer, Rules};
@@ -71,6 +73,7 @@ pub struct PlannerCore<S> {
     sweeping: Sweeping,
     backfilling: Backfilling,
     lanes: Lanes,
+    putting_off: PuttingOff,
     outbox: Outbox,
     tally: Tally,
     asks: VecDeque<Ask>,
@@ -151,17 +154,20 @@ impl<S: Store> PlannerCore<S> {
         });
     }
 
-    fn handle_record(&mut self, topic: Topic, record: Record) {
+    /// How many things it told.
+    fn handle_record(&mut self, topic: Topic, record: Record) -> usize {
         match topic {
-            Topic::Outcomes => self.handle_outcome(record),
+            Topic::Outcomes => return self.handle_outcome(record),
             Topic::Forwards => self.admit_forward(record),
             Topic::Calendars => self.admit_calendar(record),
             _ => self.admit(topic, record),
         }
+        1
     }
 
     /// What may be put off is done when a turn is cut.
     fn work(&mut self) {
+        self.catch_up();
         self.tell_waiting();
         self.sweep();
         self.replan();
@@ -182,9 +188,13 @@ impl<S: Store> Stage for PlannerCore<S> {
         match (&self.life, topic) {
             (Life::Restoring(_), Topic::Index) => self.restore(records, position),
             (Life::Running, topic) if topic != Topic::Index => {
-                self.lanes.took(topic, records.len(), position);
+                let mut taken = 0;
                 for record in records {
-                    self.handle_record(topic, record);
+                    taken += self.handle_record(topic, record);
+                }
+                self.lanes.took(topic, taken, position);
+                if topic == Topic::Outcomes {
+                    self.outcomes_read(position);
                 }
             }
             _ => {}
@@ -194,7 +204,10 @@ impl<S: Store> Stage for PlannerCore<S> {
 
     fn handle_input(&mut self, input: Input, now: Now) {
         self.tick(now);
-        self.read(input);
+        match input {
+            Input::Busy => self.putting_off.busy(self.now),
+            question => self.read(question),
+        }
         self.stop_if_broken();
     }
 
@@ -213,6 +226,7 @@ impl<S: Store> Stage for PlannerCore<S> {
             self.forgetting.wake_at(&self.config),
             self.sweeping.wake_at(&self.config),
             self.backfilling.wake_at(&self.config),
+            self.putting_off.wake_at(&self.config),
         ];
         // A time that has come is seen by `wants_turn`; woken for it again, nobody would sleep.
         wakes
@@ -273,6 +287,7 @@ impl<S: Store> Stage for PlannerCore<S> {
                 || come(self.looking.wake_at(&self.config))
                 || come(self.ring.next_end())
                 || come(self.forgetting.wake_at(&self.config))
+                || come(self.putting_off.wake_at(&self.config))
         };
         gathered || (!self.leaving && work())
     }
@@ -301,8 +316,13 @@ impl<S: Store> Stage for PlannerCore<S> {
         outbox.records.extend(self.table.cut(self.shard));
         Turn {
             records: outbox.records,
-            positions: self.lanes.cut(note(self.table.written()), self.now),
+            positions: self.lanes.cut(
+                note(self.table.written()),
+                self.putting_off.position(),
+                self.now,
+            ),
             after: outbox.after,
+            folded: 0,
         }
     }
 
@@ -372,6 +392,7 @@ impl<S: Store> PlannerCore<S> {
                 .into_iter()
                 .collect(),
             after: Vec::new(),
+            folded: 0,
         }
     }
 }

@@ -4,9 +4,11 @@ use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
 use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, TaskKey, TaskView};
 
-/// A question to one shard.
+/// A question to one shard, or something it should know.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
+    /// The machine has no time left; said again and again for as long as that is so.
+    Busy,
     /// Show one task.
     Get {
         /// Which.

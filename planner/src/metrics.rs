@@ -26,6 +26,8 @@ pub const MISSED: &str = "tidewheel_planner_missed_total";
 pub const SKIPPED: &str = "tidewheel_planner_skipped_total";
 /// Counter: outcomes of firings that are no longer live.
 pub const STALE_OUTCOMES: &str = "tidewheel_planner_stale_outcomes_total";
+/// Counter: records of completed legs put off while the machine had no time left; each is read again.
+pub const PUT_OFF: &str = "tidewheel_planner_put_off_records_total";
 /// Counter: records passed on to their home shard.
 pub const FORWARDS: &str = "tidewheel_planner_forwards_total";
 /// Counter: records not understood.

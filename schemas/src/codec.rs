@@ -110,6 +110,16 @@ fn join(kind: Kind, head: &[u8], tail: &[u8]) -> Bytes {
 /// # Errors
 /// [`DecodeError`] says what was not understood.
 pub fn decode<H: DeserializeOwned>(kind: Kind, bytes: &Bytes) -> Result<(H, Bytes), DecodeError> {
+    let (head, tail) = split(kind, bytes)?;
+    let head = postcard::from_bytes(head).map_err(|error| DecodeError::Head {
+        kind,
+        problem: error.to_string(),
+    })?;
+    Ok((head, bytes.slice(tail..)))
+}
+
+/// The bytes of a record's head, and where its tail begins.
+pub(crate) fn split(kind: Kind, bytes: &Bytes) -> Result<(&[u8], usize), DecodeError> {
     let short = || DecodeError::Short {
         kind,
         length: bytes.len(),
@@ -131,9 +141,5 @@ pub fn decode<H: DeserializeOwned>(kind: Kind, bytes: &Bytes) -> Result<(H, Byte
     }
     let length = usize::try_from(u32::from_le_bytes([*a, *b, *c, *d])).map_err(|_| short())?;
     let head = rest.get(..length).ok_or_else(short)?;
-    let head = postcard::from_bytes(head).map_err(|error| DecodeError::Head {
-        kind,
-        problem: error.to_string(),
-    })?;
-    Ok((head, bytes.slice(PREFIX + length..)))
+    Ok((head, PREFIX + length))
 }

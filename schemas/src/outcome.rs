@@ -28,6 +28,19 @@ pub enum OutcomeRecord {
     Unplanted(Unplanted),
     /// Planner: occurrences of a recurring task that are not fired.
     Missed(Missed),
+    /// Dispatcher: legs that ended well and that nothing follows, many in one record.
+    Completed(Completed),
+}
+
+/// Calls that their endpoints took and that nothing but bookkeeping follows: their tasks have one firing,
+/// no other task waits for them, and no recall met them. What is written, carried and read by record costs
+/// a part of it each.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Completed {
+    /// How much later than its leg was due the last of them began, ms.
+    pub latest_ms: u64,
+    /// Each as if in a record of its own, in the order they ended.
+    pub ended: Vec<Ended>,
 }
 
 /// A leg that reached the dispatcher and ended there.
@@ -267,7 +280,46 @@ enum Head {
     Drained(Drained),
     Unplanted(Unplanted),
     Missed(Missed),
+    Completed(Completed),
 }
+
+impl Completed {
+    /// In one record at most: what many cost by record is small against the rest then, and who takes records
+    /// by number still knows how much that is.
+    pub const MOST: usize = 32;
+
+    /// Of those that ended, in that order.
+    #[must_use]
+    pub fn new(ended: Vec<Ended>) -> Self {
+        let late = |it: &Ended| {
+            it.phases
+                .began_at
+                .map_or(0, |at| at.since(it.phases.leg_due))
+        };
+        Self {
+            latest_ms: ended.iter().map(late).max().unwrap_or(0),
+            ended,
+        }
+    }
+
+    /// As the bytes of its [`OutcomeRecord`], without a copy of what it holds before.
+    #[must_use]
+    pub fn encode(&self) -> Bytes {
+        codec::encode(Kind::Outcome, &(COMPLETED, self), &[])
+    }
+
+    /// Whether the bytes of an outcome are one of these, and its `latest_ms` then: nothing else of it is read.
+    #[must_use]
+    pub fn peek(bytes: &Bytes) -> Option<u64> {
+        // A variant is written as its number, and this one's first field stands behind it.
+        let (head, _) = codec::split(Kind::Outcome, bytes).ok()?;
+        let ((variant, latest_ms), _) = postcard::take_from_bytes::<(u32, u64)>(head).ok()?;
+        (variant == COMPLETED).then_some(latest_ms)
+    }
+}
+
+/// The number of [`Head::Completed`].
+const COMPLETED: u32 = 7;
 
 impl Missed {
     /// How many.
@@ -292,6 +344,9 @@ impl OutcomeRecord {
     /// As bytes.
     #[must_use]
     pub fn encode(&self) -> Bytes {
+        if let Self::Completed(it) = self {
+            return it.encode();
+        }
         let (head, tail) = match self.clone() {
             Self::Ended(it) => (Head::Ended(it), Bytes::new()),
             Self::Recalled(it, body) => (Head::Recalled(it), body),
@@ -300,6 +355,7 @@ impl OutcomeRecord {
             Self::Drained(it) => (Head::Drained(it), Bytes::new()),
             Self::Unplanted(it) => (Head::Unplanted(it), Bytes::new()),
             Self::Missed(it) => (Head::Missed(it), Bytes::new()),
+            Self::Completed(it) => (Head::Completed(it), Bytes::new()),
         };
         codec::encode(Kind::Outcome, &head, &tail)
     }
@@ -318,6 +374,16 @@ impl OutcomeRecord {
             Head::Drained(it) => Self::Drained(it),
             Head::Unplanted(it) => Self::Unplanted(it),
             Head::Missed(it) => Self::Missed(it),
+            Head::Completed(it) => Self::Completed(it),
         })
+    }
+
+    /// Itself, or each of the many it holds as if in a record of its own.
+    pub fn into_each(self) -> impl Iterator<Item = Self> {
+        let (one, many) = match self {
+            Self::Completed(it) => (None, it.ended),
+            other => (Some(other), Vec::new()),
+        };
+        one.into_iter().chain(many.into_iter().map(Self::Ended))
     }
 }

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use samples::{instance, names, samples, work};
 use schemas::codec::{self, Kind};
+use schemas::outcome::Completed;
 use schemas::{BucketRecord, DeadLetter, DecodeError};
 
 /// The bytes of a golden file; writes it where there is none and that was asked for.
@@ -179,4 +180,25 @@ fn a_head_that_claims_more_than_there_is_is_cut_short() {
             length: 7
         }
     );
+}
+
+#[test]
+fn how_late_completed_legs_began_is_told_without_reading_them() {
+    let late = |name: &str| {
+        let it = samples()
+            .into_iter()
+            .find(|it| it.name == name)
+            .expect(name);
+        Completed::peek(&it.bytes)
+    };
+    assert_eq!(late("outcome.completed"), Some(70_000));
+    for other in [
+        "outcome.success",
+        "outcome.missed",
+        "outcome.drained",
+        "lane.fire",
+    ] {
+        assert_eq!(late(other), None, "{other}");
+    }
+    assert_eq!(Completed::peek(&Bytes::new()), None);
 }

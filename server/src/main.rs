@@ -3,6 +3,7 @@
 
 mod admin;
 mod broker;
+mod busy;
 mod cli;
 mod config;
 mod cron;

@@ -26,7 +26,7 @@ use crate::internal::{self, Remote};
 use crate::owners::{self, Table};
 use crate::telemetry;
 use crate::workers::{Ground, Worker};
-use crate::{stages, sweep};
+use crate::{busy, stages, sweep};
 
 /// How soon a stage that ended on its own is noticed.
 const WATCH: Duration = Duration::from_millis(500);
@@ -153,6 +153,7 @@ impl Process {
         let config = stages::planner(&self.config)?;
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
+        self.watch_busy(&inbox, || planner::event::Input::Busy);
         let data = &self.config.planner.data;
         let factory = planner::run::factory(config, data, self.ground.broker.shards())
             .with_context(|| format!("cannot use `{}` (`planner.data`)", data.display()))?;
@@ -197,6 +198,7 @@ impl Process {
         let config = stages::archive(&self.config);
         let inbox = Inbox::new();
         let writer = archive::run::Writer::new(&from.url, inbox.clone(), &Handle::current());
+        self.watch_busy(&inbox, || archive::Input::Busy);
         let clock = Arc::clone(&self.ground.clock);
         tokio::spawn(writer.clone().maintain(clock, from.retention_days));
         let factory = archive::ArchiveFactory::new(config);
@@ -211,6 +213,14 @@ impl Process {
         )?;
         self.workers.push(worker);
         Ok(())
+    }
+
+    /// Tells every shard's core behind `inbox` when the machine has no time left.
+    fn watch_busy<I: Send + 'static>(&self, inbox: &Inbox<I>, input: fn() -> I) {
+        let (inbox, shards) = (inbox.clone(), self.ground.broker.shards());
+        tokio::spawn(busy::watch(move || {
+            inbox.push_all(shards.all().map(|shard| (shard, input())));
+        }));
     }
 
     /// The door and what the process says about itself, and where planners answer other processes.

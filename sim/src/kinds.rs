@@ -33,6 +33,8 @@ pub enum Told {
     Call(dispatcher::Input),
     /// To an archive.
     Rows(archive::Input),
+    /// To planners and archives: the machine has no time left.
+    Busy,
 }
 
 /// Input and effect of a factory's cores.
@@ -98,6 +100,9 @@ impl Kind for Planner {
             turn_swept: 8,
             // So that a change of a calendar takes many, too.
             turn_replanned: 4,
+            // Few calls are late here.
+            put_off_late_ms: 0,
+            put_off_ms: 8_000,
             ..PlannerConfig::default()
         };
         PlannerFactory::new(config, planner::store::MemoryStores::default())
@@ -137,8 +142,8 @@ impl Kind for Planner {
         }
     }
 
-    fn told(_told: Told) -> Option<planner::event::Input> {
-        None
+    fn told(told: Told) -> Option<planner::event::Input> {
+        matches!(told, Told::Busy).then_some(planner::event::Input::Busy)
     }
 }
 
@@ -189,7 +194,7 @@ impl Kind for Dispatcher {
     fn told(told: Told) -> Option<dispatcher::Input> {
         match told {
             Told::Call(input) => Some(input),
-            Told::Rows(_) => None,
+            Told::Rows(_) | Told::Busy => None,
         }
     }
 }
@@ -199,7 +204,11 @@ impl Kind for Archive {
     const ROLE: Role = Role::Archive;
 
     fn start(_seed: u64, _bug: Option<Bug>) -> ArchiveFactory {
-        ArchiveFactory::new(archive::Config::default())
+        ArchiveFactory::new(archive::Config {
+            give_way_late_ms: 0,
+            give_way_ms: 8_000,
+            ..archive::Config::default()
+        })
     }
 
     fn asked(effect: archive::Effect) -> Option<Asked> {
@@ -211,6 +220,7 @@ impl Kind for Archive {
     fn told(told: Told) -> Option<archive::Input> {
         match told {
             Told::Rows(input) => Some(input),
+            Told::Busy => Some(archive::Input::Busy),
             Told::Call(_) => None,
         }
     }

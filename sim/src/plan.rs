@@ -65,6 +65,8 @@ pub struct Plan {
     pub calendar_sendings: Vec<(u64, CalendarSending)>,
     /// Faults, likewise.
     pub faults: Vec<(u64, Fault)>,
+    /// When machines have no time left, and for how long, ms; likewise.
+    pub busy: Vec<(u64, u64)>,
     /// Retention keeps what everybody has read for so long, ms.
     pub keep_ms: u64,
     /// A bug put in on purpose.
@@ -175,6 +177,7 @@ impl Plan {
             calendars,
             calendar_sendings,
             faults,
+            busy: busy(calm, seed, span_ms),
             keep_ms: keep_ms(seed),
             bug,
         }
@@ -198,6 +201,8 @@ impl Plan {
             .map(|(at, fault)| at + fault.lasts_ms())
             .max();
         let sweep = self.sweeps.last().map_or(0, |(at, _)| *at);
+        let busy = self.busy.iter().map(|(at, for_ms)| at + for_ms).max();
+        let sweep = sweep.max(busy.unwrap_or(0));
         sent.max(changed).max(fault.unwrap_or(0)).max(sweep)
     }
 }
@@ -226,6 +231,26 @@ fn take_to_intakes(tasks: &mut [TaskPlan], seed: u64) {
             task.lane = Lane::Intake;
         }
     }
+}
+
+/// Times without time to spare; drawn apart, as [`keep_ms`].
+fn busy(calm: bool, seed: u64, span_ms: u64) -> Vec<(u64, u64)> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed ^ 0xb05e);
+    if calm || rng.random_bool(0.5) {
+        return Vec::new();
+    }
+    let count = rng.random_range(1..=6);
+    let mut busy: Vec<(u64, u64)> = (0..count)
+        .map(|_| {
+            // Longer than anything is put off, too.
+            let for_ms = *[300, 3_000, 12_000, 60_000]
+                .choose(&mut rng)
+                .unwrap_or(&300);
+            (rng.random_range(0..span_ms * 2), for_ms)
+        })
+        .collect();
+    busy.sort_unstable();
+    busy
 }
 
 /// Drawn apart from all else, so that seeds found earlier stay what they were.

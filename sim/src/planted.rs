@@ -1,5 +1,6 @@
 //! Bugs put in on purpose, to show that the verdict sees them.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -48,6 +49,8 @@ pub enum Bug {
     SparedBySweep,
     /// Calendars never change once they are known: doubled, and lost.
     CalendarIgnored,
+    /// What planners put off is passed over for good: lost.
+    PassedOver,
     /// Other time zone data are not noticed: doubled, and lost.
     ZonesIgnored,
 }
@@ -57,11 +60,22 @@ pub enum Bug {
 pub fn tamper(log: Box<dyn Log>, role: Role, bug: Option<Bug>) -> Box<dyn Log> {
     match (bug, role) {
         (
-            Some(bug @ (Bug::LostPlacement | Bug::LostFollow | Bug::LostBackfill | Bug::Untold)),
+            Some(
+                bug @ (Bug::LostPlacement
+                | Bug::LostFollow
+                | Bug::LostBackfill
+                | Bug::Untold
+                | Bug::PassedOver),
+            ),
             Role::Planner,
         )
         | (Some(bug @ (Bug::FalseBranch | Bug::EarlyStep)), Role::Planner)
-        | (Some(bug @ Bug::LostNotes), Role::Trigger) => Box::new(Tampered { log, bug, count: 0 }),
+        | (Some(bug @ Bug::LostNotes), Role::Trigger) => Box::new(Tampered {
+            log,
+            bug,
+            count: 0,
+            read: BTreeSet::new(),
+        }),
         _ => log,
     }
 }
@@ -72,6 +86,8 @@ struct Tampered {
     bug: Bug,
     /// Of what it may have tampered with.
     count: u64,
+    /// What was ever read of it.
+    read: BTreeSet<TopicPartition>,
 }
 
 impl Tampered {
@@ -140,6 +156,10 @@ impl Log for Tampered {
     }
 
     fn read(&mut self, from: TopicPartition, offset: i64) -> Result<(), LogError> {
+        let again = !self.read.insert(from);
+        if again && self.bug == Bug::PassedOver && from.topic == Topic::Outcomes {
+            return Ok(());
+        }
         self.log.read(from, offset)
     }
 

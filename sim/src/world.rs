@@ -81,6 +81,8 @@ enum Happening {
     Sweep(usize),
     Calendar(usize),
     Fault(Fault),
+    /// Machines have no time left until then.
+    Busy(u64),
     Start(usize),
     Begin(Box<asked::Beginning>),
     Tell {
@@ -172,6 +174,9 @@ impl World {
         for (at, fault) in &plan.faults {
             self.schedule(*at, Happening::Fault(fault.clone()));
         }
+        for (at, for_ms) in &plan.busy {
+            self.schedule(*at, Happening::Busy(at + for_ms));
+        }
     }
 
     fn add_worker(&mut self, role: Role, name: &str) -> usize {
@@ -234,6 +239,7 @@ impl World {
                 Happening::Sweep(n) => self.send_sweep(n),
                 Happening::Calendar(n) => self.send_calendar(n),
                 Happening::Fault(fault) => self.befall(fault),
+                Happening::Busy(until) => self.say_busy(until),
                 Happening::Start(worker) => self.start(worker),
                 Happening::Begin(beginning) => self.begin(*beginning),
                 Happening::Tell {

@@ -208,6 +208,7 @@ fn every_planted_bug_is_found() {
         Bug::OverlapIgnored,
         Bug::MisfireIgnored,
         Bug::CalendarIgnored,
+        Bug::PassedOver,
     ] {
         let options = Options {
             bug: Some(bug),

@@ -292,6 +292,7 @@ impl Stage for Trigger {
             records: draft.finish(),
             positions,
             after: Vec::new(),
+            folded: 0,
         }
     }
 

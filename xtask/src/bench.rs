@@ -148,7 +148,7 @@ fn pipe(args: &BenchArgs, table: &mut Table) -> Result<()> {
     };
     let rate = match args.rate {
         Some(rate) => rate,
-        None => sustained::ramp(&mut notes, stand.seconds(60) / 4, &load)?,
+        None => sustained::ramp(&mut notes, stand.seconds(60) / 2, &load)?,
     };
     let seen = load("bench-pipe", rate, stand.seconds(60), false)?;
     let kept = seen.fell_behind(rate).is_none();

@@ -1,7 +1,7 @@
 //! Rows that are written together, and how often that was tried.
 
 use bytes::Bytes;
-use schemas::Millis;
+use schemas::{Millis, OutcomeRecord};
 
 use crate::config::Config;
 use crate::row::Row;
@@ -11,7 +11,25 @@ use crate::row::Row;
 pub(super) struct Entry {
     pub(super) row: Row,
     pub(super) offset: i64,
+    /// The record it came in, with others or alone,
     pub(super) original: Bytes,
+    /// as which of them,
+    pub(super) number: usize,
+    /// and its share of that, bytes.
+    pub(super) bytes: usize,
+}
+
+impl Entry {
+    /// The record it would have come in alone.
+    pub(super) fn own_original(&self) -> Bytes {
+        match OutcomeRecord::decode(&self.original) {
+            Ok(many @ OutcomeRecord::Completed(_)) => many
+                .into_each()
+                .nth(self.number)
+                .map_or_else(|| self.original.clone(), |one| one.encode()),
+            _ => self.original.clone(),
+        }
+    }
 }
 
 /// Rows that are written together.
@@ -48,7 +66,7 @@ impl Batch {
 
     /// Of the records its rows were made from.
     pub(super) fn bytes(&self) -> usize {
-        self.entries.iter().map(|entry| entry.original.len()).sum()
+        self.entries.iter().map(|entry| entry.bytes).sum()
     }
 
     pub(super) fn is_on_its_way(&self) -> bool {

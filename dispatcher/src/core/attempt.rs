@@ -87,6 +87,11 @@ impl Attempt {
         self.told
     }
 
+    /// Whether no recall ever met it.
+    pub(crate) fn is_unasked(&self) -> bool {
+        self.recalls.is_empty() && !self.told
+    }
+
     /// Bytes it keeps in memory, roughly: as read, and once more for the parts that were decoded.
     pub(crate) fn size(&self) -> usize {
         2 * self.body.len() - self.payload.len() + 256

@@ -10,13 +10,13 @@ use pipeline::invariant::{Invariant, check};
 use pipeline::{Now, Position, Record, TopicPartition};
 use schemas::fire::Recall;
 use schemas::outcome::{Again, Answer, Decision, End};
-use schemas::{Fire, FireId, LaneRecord, Millis, Topic, Work};
+use schemas::{Fire, FireId, LaneRecord, Millis, OutcomeRecord, Topic, Work};
 
 use super::attempt::Attempt;
 use super::frontier::Frontier;
 use super::hold::{self, Hold};
 use super::outbox::{Cut, Outbox};
-use super::outcome::Place;
+use super::outcome::{self, Place};
 use super::past::{Answered, PastCall};
 use super::recall::{self, Found, Step};
 use crate::config::Config;
@@ -338,7 +338,8 @@ impl Lane {
 
     /// Takes what a turn can carry.
     pub(crate) fn cut(&mut self) -> Cut {
-        let cut = self.outbox.cut(&mut self.frontier);
+        let mut cut = self.outbox.cut(&mut self.frontier);
+        self.place.fold(&mut cut);
         for name in &cut.names {
             let offset = self.names.remove(name);
             let told = offset.and_then(|offset| self.untold.remove_entry(&offset));
@@ -359,7 +360,13 @@ impl Lane {
         let Some(attempt) = self.remove(offset) else {
             return;
         };
-        let mut records = self.place.end(offset, &attempt, end, answer, began_at, now);
+        let (ended, letter) = self.place.end(offset, &attempt, end, answer, began_at, now);
+        let name = Some(name(&attempt.fire));
+        if attempt.is_unasked() && outcome::is_last_word(&ended) {
+            return self.outbox.complete(offset, name, ended);
+        }
+        let mut records = vec![self.place.outcome(&OutcomeRecord::Ended(ended))];
+        records.extend(letter);
         let mut also = Vec::new();
         for (at, recall) in &attempt.recalls {
             let gone = Decision::Gone;
@@ -367,8 +374,7 @@ impl Lane {
             records.push(record);
             also.push(*at);
         }
-        self.outbox
-            .put(offset, also, Some(name(&attempt.fire)), records);
+        self.outbox.put(offset, also, name, records);
     }
 
     /// Takes a fire out of all but `names`: a recall may come until its outcome is in a turn.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pipeline::invariant::{Invariant, check};
 use pipeline::{Outgoing, Position};
+use schemas::outcome::Ended;
 
 use super::frontier::Frontier;
 use super::lane::Name;
@@ -26,13 +27,20 @@ struct Answer {
     number: u64,
     also: Vec<i64>,
     name: Option<Name>,
+    /// A leg that ended well and that nothing follows.
+    completed: Option<Ended>,
     records: Vec<Outgoing>,
 }
 
 /// What a turn takes of one lane.
 #[derive(Debug)]
 pub(crate) struct Cut {
+    /// Legs that ended well and that nothing follows: they are to stand before `records`, which may say
+    /// what a recall met too late.
+    pub(crate) completed: Vec<Ended>,
     pub(crate) records: Vec<Outgoing>,
+    /// Of `completed`, so many stand in a record of others.
+    pub(crate) folded: usize,
     /// Fires that are no longer known.
     pub(crate) names: Vec<Name>,
     pub(crate) position: Position,
@@ -48,10 +56,27 @@ impl Outbox {
         name: Option<Name>,
         records: Vec<Outgoing>,
     ) {
+        self.add(offset, also, name, None, records);
+    }
+
+    /// Adds the outcome of `offset`, a leg that ended well and that nothing follows.
+    pub(crate) fn complete(&mut self, offset: i64, name: Option<Name>, ended: Ended) {
+        self.add(offset, Vec::new(), name, Some(ended), Vec::new());
+    }
+
+    fn add(
+        &mut self,
+        offset: i64,
+        also: Vec<i64>,
+        name: Option<Name>,
+        completed: Option<Ended>,
+        records: Vec<Outgoing>,
+    ) {
         let answer = Answer {
             number: self.next,
             also,
             name,
+            completed,
             records,
         };
         self.next += 1;
@@ -136,12 +161,16 @@ impl Outbox {
             .collect();
         taken.sort_unstable_by_key(|answer| answer.number);
         let names = taken.iter().filter_map(|answer| answer.name).collect();
-        let records = taken
-            .into_iter()
-            .flat_map(|answer| answer.records)
-            .collect();
+        let mut completed = Vec::new();
+        let mut records = Vec::new();
+        for answer in taken {
+            completed.extend(answer.completed);
+            records.extend(answer.records);
+        }
         Cut {
+            completed,
             records,
+            folded: 0,
             names,
             position,
         }

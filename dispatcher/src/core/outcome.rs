@@ -5,16 +5,19 @@ use pipeline::{Outgoing, TopicPartition};
 use rand::Rng;
 use schemas::dead_letter::Origin;
 use schemas::fire::Recall;
-use schemas::outcome::{Again, Answer, Decision, End, Ended, Phases, Recalled, kept_of};
+use schemas::outcome::{Again, Answer, Completed, Decision, End, Ended, Phases, Recalled, kept_of};
 use schemas::{AnswerBody, DeadLetter, FireId, Millis, OutcomeRecord, Role, TaskKey, Topic};
 
 use super::attempt::Attempt;
+use super::outbox::Cut;
 use super::retry;
 use crate::event::Reply;
 use crate::metrics;
 
 /// Longest text of an error that is kept, bytes.
 const ERROR_KEPT: usize = 1_024;
+/// What stands in one record of completed legs at most, but for the last of them.
+const FOLDED_BYTES: usize = 16 * 1_024;
 
 /// What came of a call.
 #[derive(Debug)]
@@ -126,13 +129,28 @@ fn clip(mut text: String, most: usize) -> String {
     text
 }
 
+/// Whether nothing follows but bookkeeping: no attempt, no occurrence, no other firing or task.
+pub(crate) fn is_last_word(ended: &Ended) -> bool {
+    ended.end == End::Success && ended.part.is_none() && ended.task.id.step().is_none()
+}
+
+/// Bytes it takes in a record, roughly.
+fn size(ended: &Ended) -> usize {
+    let body = ended
+        .answer
+        .as_ref()
+        .and_then(|answer| answer.body.as_ref());
+    let names = ended.task.tenant.as_str().len() + ended.task.id.as_str().len();
+    100 + names + body.map_or(0, |body| body.bytes.len())
+}
+
 /// Where the records of one lane partition go, and where its fires stood.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place(pub(crate) TopicPartition);
 
 impl Place {
-    /// The records that end `attempt`, which stood at `offset`: its outcome, and a dead letter where
-    /// it was given up.
+    /// What ends `attempt`, which stood at `offset`: its outcome, and a dead letter where it was
+    /// given up.
     pub(crate) fn end(
         self,
         offset: i64,
@@ -141,7 +159,7 @@ impl Place {
         answer: Option<Answer>,
         began_at: Option<Millis>,
         now: Millis,
-    ) -> Vec<Outgoing> {
+    ) -> (Ended, Option<Outgoing>) {
         ::metrics::counter!(metrics::ENDED, "end" => end_label(&end)).increment(1);
         let letter = match &end {
             End::Dead { reason } => Some(self.dead_letter(
@@ -175,10 +193,41 @@ impl Place {
                 ended_at: now,
             },
         };
-        let mut records = Vec::with_capacity(1 + usize::from(letter.is_some()));
-        records.push(self.outcome(&OutcomeRecord::Ended(ended)));
-        records.extend(letter);
-        records
+        (ended, letter)
+    }
+
+    /// Writes what a turn completed, in few records, in front of the rest of it.
+    pub(crate) fn fold(self, cut: &mut Cut) {
+        let completed = std::mem::take(&mut cut.completed);
+        let ended = completed.len();
+        let mut records = Vec::new();
+        let mut together = Vec::new();
+        let mut bytes = 0;
+        for it in completed {
+            bytes += size(&it);
+            together.push(it);
+            if bytes >= FOLDED_BYTES || together.len() == Completed::MOST {
+                records.push(self.completed(std::mem::take(&mut together)));
+                bytes = 0;
+            }
+        }
+        if !together.is_empty() {
+            records.push(self.completed(together));
+        }
+        cut.folded = ended - records.len();
+        records.append(&mut cut.records);
+        cut.records = records;
+    }
+
+    fn completed(self, mut ended: Vec<Ended>) -> Outgoing {
+        let record = match ended.pop() {
+            Some(one) if ended.is_empty() => OutcomeRecord::Ended(one),
+            last => {
+                ended.extend(last);
+                OutcomeRecord::Completed(Completed::new(ended))
+            }
+        };
+        self.outcome(&record)
     }
 
     /// The record that answers `recall`, which met `attempt`.
@@ -236,7 +285,8 @@ impl Place {
         }
     }
 
-    fn outcome(self, record: &OutcomeRecord) -> Outgoing {
+    /// The record of an outcome.
+    pub(crate) fn outcome(self, record: &OutcomeRecord) -> Outgoing {
         Outgoing {
             to: TopicPartition::new(Topic::Outcomes, self.0.shard),
             key: None,
@@ -270,7 +320,51 @@ fn decision_label(decision: Decision) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use schemas::{FiringPart, TaskId, TenantId};
+
     use super::*;
+
+    #[test]
+    fn only_the_end_of_a_task_that_nothing_needs_is_its_last_word() {
+        let dead = End::Dead {
+            reason: String::new(),
+        };
+        let occurrence = FiringPart::occurrence(2);
+        for (id, part, end, expected) in [
+            ("order", None, End::Success, true),
+            ("flow/pay", None, End::Success, false),
+            ("order", Some(occurrence), End::Success, false),
+            ("order", None, dead, false),
+            ("order", None, End::Expired, false),
+        ] {
+            let at = Millis(0);
+            let ended = Ended {
+                task: TaskKey {
+                    tenant: TenantId::new("shop").expect("a name"),
+                    id: TaskId::new(id).expect("a name"),
+                },
+                version: 1,
+                occurrence: 1,
+                part,
+                fire_id: FireId([0; 16]),
+                leg: 1,
+                attempt: 1,
+                end,
+                answer: None,
+                phases: Phases {
+                    registered_at: at,
+                    planted_at: at,
+                    due: at,
+                    leg_due: at,
+                    triggered_at: at,
+                    received_at: at,
+                    began_at: None,
+                    ended_at: at,
+                },
+            };
+            assert_eq!(is_last_word(&ended), expected, "{ended:?}");
+        }
+    }
 
     #[test]
     fn text_is_cut_between_characters() {

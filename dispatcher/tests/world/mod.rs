@@ -233,9 +233,11 @@ impl World {
             let value = record.value.expect("a value");
             assert_eq!(record.to.shard, SHARD);
             match record.to.topic {
-                Topic::Outcomes => self
-                    .outcomes
-                    .push(OutcomeRecord::decode(&value).expect("an outcome")),
+                Topic::Outcomes => self.outcomes.extend(
+                    OutcomeRecord::decode(&value)
+                        .expect("an outcome")
+                        .into_each(),
+                ),
                 Topic::DeadLetters => self
                     .dead_letters
                     .push(DeadLetter::decode(&value).expect("a dead letter")),

@@ -11,7 +11,7 @@ const KEPT: u64 = 7;
 pub(super) struct Pacing {
     pace: Pace,
     last_cut: Option<u64>,
-    /// Records a second, smoothed.
+    /// What turns carry a second, smoothed.
     rate: u64,
 }
 
@@ -32,11 +32,11 @@ impl Pacing {
         self.wait().saturating_sub(mono.saturating_sub(last))
     }
 
-    /// Takes that a turn of so many records was cut.
-    pub(super) fn cut(&mut self, records: usize, mono: u64) {
+    /// Takes that a turn that carries so much was cut.
+    pub(super) fn cut(&mut self, weight: usize, mono: u64) {
         let passed = self.last_cut.map_or(0, |last| mono.saturating_sub(last));
-        let records = u64::try_from(records).unwrap_or(u64::MAX);
-        let rate = records.saturating_mul(1_000) / passed.max(self.pace.least_ms).max(1);
+        let weight = u64::try_from(weight).unwrap_or(u64::MAX);
+        let rate = weight.saturating_mul(1_000) / passed.max(self.pace.least_ms).max(1);
         // After a pause nothing of what was before counts.
         let kept = if passed > 10 * self.pace.most_ms {
             0

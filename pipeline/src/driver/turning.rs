@@ -19,6 +19,7 @@ impl<F: Factory> Driver<F> {
         let mut records = Vec::new();
         let mut positions: Vec<(TopicPartition, Position)> = Vec::new();
         let mut after = Vec::new();
+        let mut weight = 0;
         for (shard, owned) in self.owned.iter_mut() {
             let Some(core) = &mut owned.core else {
                 continue;
@@ -34,6 +35,7 @@ impl<F: Factory> Driver<F> {
                 continue;
             }
             let turn = core.take_turn(now);
+            weight += turn.records.len() + turn.folded;
             records.extend(turn.records);
             let at = |(topic, position)| (TopicPartition::new(topic, shard), position);
             positions.extend(turn.positions.into_iter().map(at));
@@ -53,7 +55,7 @@ impl<F: Factory> Driver<F> {
         }
         ::metrics::histogram!(metrics::TURN_RECORDS, "role" => self.role.name())
             .record(f64::from(u32::try_from(records.len()).unwrap_or(u32::MAX)));
-        self.pacing.cut(records.len(), now.mono);
+        self.pacing.cut(weight, now.mono);
         self.log.commit(records, positions, now.mono)?;
         self.flight = Some(Flight {
             after,

@@ -154,6 +154,7 @@ impl Stage for Copier {
                 .into_iter()
                 .collect(),
             after: std::mem::take(&mut self.after),
+            folded: 0,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipeline::Position;
+use schemas::outcome::Completed;
 use schemas::{Millis, Topic};
 
 /// Positions that did not move are committed anew so often: those of topics that are only assigned
@@ -83,7 +84,11 @@ impl Lanes {
         let others = self.others().count();
         let share = self.commands / (2 * others).max(8);
         match topic {
-            Topic::Outcomes => self.outcomes.saturating_sub(lane.taken),
+            // Each may hold many.
+            Topic::Outcomes => {
+                let left = self.outcomes.saturating_sub(lane.taken);
+                left.div_ceil(Completed::MOST)
+            }
             Topic::Calendars => CALENDARS.saturating_sub(lane.taken),
             Topic::Registrations => {
                 let most = self.commands.saturating_sub(share * others);
@@ -130,8 +135,13 @@ impl Lanes {
     }
 
     /// The positions of a turn: that of the first lane always, others where they moved; now and
-    /// then all. The next turn begins.
-    pub(crate) fn cut(&mut self, note: String, now: Millis) -> Vec<(Topic, Position)> {
+    /// then all. That of outcomes is `outcomes`, where some were passed over. The next turn begins.
+    pub(crate) fn cut(
+        &mut self,
+        note: String,
+        outcomes: i64,
+        now: Millis,
+    ) -> Vec<(Topic, Position)> {
         self.keep_turns_short(now);
         self.pressed = self.appetite(Topic::Registrations) == 0;
         let all = self
@@ -144,12 +154,16 @@ impl Lanes {
         for (topic, lane) in &mut self.lanes {
             lane.taken = 0;
             let first = *topic == Topic::Registrations;
-            if !first && !all && lane.committed == Some(lane.position) {
+            let offset = match topic {
+                Topic::Outcomes => outcomes,
+                _ => lane.position,
+            };
+            if !first && !all && lane.committed == Some(offset) {
                 continue;
             }
-            lane.committed = Some(lane.position);
+            lane.committed = Some(offset);
             let position = Position {
-                offset: lane.position,
+                offset,
                 note: if first { note.clone() } else { String::new() },
             };
             positions.push((*topic, position));
@@ -190,7 +204,7 @@ mod tests {
         assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 20);
         lanes.took(Topic::Registrations, 60, 60);
         assert!(lanes.is_full());
-        assert_eq!(lanes.cut(String::new(), Millis(0)).len(), 4);
+        assert_eq!(lanes.cut(String::new(), 0, Millis(0)).len(), 4);
         assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 10);
         lanes.took(Topic::RegistrationsBulk, 10, 10);
         assert_eq!(lanes.appetite(Topic::RegistrationsBulk), 0);
@@ -215,7 +229,7 @@ mod tests {
             let most = lanes.appetite(Topic::RegistrationsBulk);
             lanes.took(Topic::RegistrationsBulk, most, 0);
             now = now.plus(ms);
-            lanes.cut(String::new(), now);
+            lanes.cut(String::new(), 0, now);
         }
         lanes.appetite(Topic::RegistrationsBulk)
     }
@@ -232,11 +246,11 @@ mod tests {
     #[test]
     fn only_positions_that_moved_are_committed_and_now_and_then_all() {
         let mut lanes = lanes();
-        lanes.cut(String::new(), Millis(0));
+        lanes.cut(String::new(), 0, Millis(0));
         lanes.took(Topic::Outcomes, 1, 7);
-        let moved = lanes.cut("note".to_owned(), Millis(1));
+        let moved = lanes.cut("note".to_owned(), 7, Millis(1));
         let moved: Vec<_> = moved.iter().map(|(t, p)| (*t, p.offset)).collect();
         assert_eq!(moved, [(Topic::Registrations, 0), (Topic::Outcomes, 7)]);
-        assert_eq!(lanes.cut(String::new(), Millis(3_600_000)).len(), 4);
+        assert_eq!(lanes.cut(String::new(), 7, Millis(3_600_000)).len(), 4);
     }
 }

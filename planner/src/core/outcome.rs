@@ -26,10 +26,19 @@ pub(super) const MOST_FIRINGS: usize = 5;
 const LONGEST_ERROR: usize = 256;
 
 impl<S: Store> PlannerCore<S> {
-    pub(super) fn handle_outcome(&mut self, record: Record) {
+    /// How many outcomes stood in it.
+    pub(super) fn handle_outcome(&mut self, record: Record) -> usize {
         let value = record.value.unwrap_or_default();
+        if !self.is_for_now(record.offset, record.appended, &value) {
+            return 1;
+        }
         match OutcomeRecord::decode(&value) {
             Ok(OutcomeRecord::Ended(ended)) => self.ended(ended),
+            Ok(OutcomeRecord::Completed(all)) => {
+                let many = all.ended.len();
+                all.ended.into_iter().for_each(|it| self.ended(it));
+                return many;
+            }
             Ok(OutcomeRecord::Recalled(recalled, _)) => self.recalled(&recalled),
             Ok(OutcomeRecord::Revoked(taken, _)) => self.revoked(&taken),
             Ok(OutcomeRecord::Expired(taken, body)) => self.expired(&taken, &body),
@@ -45,6 +54,7 @@ impl<S: Store> PlannerCore<S> {
                 self.dead_letter(origin, error.to_string(), None, value);
             }
         }
+        1
     }
 
     /// The task, if this is its live firing and leg.
@@ -169,7 +179,9 @@ impl<S: Store> PlannerCore<S> {
         let task = self.table.revoked(recalled.fire_id);
         if recalled.decision == Decision::Gone {
             let live = self.live_firing(task, recalled.fire_id, recalled.leg);
-            return check(Invariant::T7, live.is_none(), || {
+            // It may be among what was put off.
+            let told = live.is_none() || self.putting_off.owes();
+            return check(Invariant::T7, told, || {
                 format!("{recalled:?}: its own outcome should stand before this")
             });
         }

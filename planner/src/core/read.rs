@@ -19,6 +19,7 @@ impl<S: Store> PlannerCore<S> {
     pub(super) fn read(&mut self, input: Input) {
         let running = matches!(self.life, Life::Running);
         let (token, reply) = match input {
+            Input::Busy => return,
             Input::Get { token, .. }
             | Input::List { token, .. }
             | Input::Sweep { token, .. }

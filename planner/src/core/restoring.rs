@@ -14,6 +14,7 @@ use super::forget::Forgetting;
 use super::index::Table;
 use super::lanes::Lanes;
 use super::plant::Cursor;
+use super::putoff::PuttingOff;
 use super::ring::Ring;
 use super::series::{Backfilling, Looking, Pacer, Rules};
 use super::sweep::Sweeping;
@@ -79,6 +80,7 @@ impl<S: Store> PlannerCore<S> {
             sweeping: Sweeping::default(),
             backfilling: Backfilling::default(),
             lanes: Lanes::new(config.turn_commands, config.turn_outcomes),
+            putting_off: PuttingOff::default(),
             outbox: Outbox::default(),
             tally: Tally::default(),
             asks: std::collections::VecDeque::new(),
@@ -182,6 +184,9 @@ impl<S: Store> PlannerCore<S> {
         }
         self.heed_zones();
         for (topic, offset) in restoring.lanes {
+            if topic == Topic::Outcomes {
+                self.putting_off.read_from(offset);
+            }
             self.lanes.add(topic, offset);
             self.asks.push_back(Ask::Read(topic, offset));
         }

@@ -13,9 +13,12 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
 use planner::store::{MemoryStore, MemoryStores, Store, StoreSource};
-use planner::{Effect, PlannerConfig, PlannerCore, PlannerFactory};
+use planner::{Effect, Input, PlannerConfig, PlannerCore, PlannerFactory};
 use schemas::answer::REQUEST_HEADER;
-use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
+use schemas::outcome::{Completed, End};
+use schemas::{
+    CommandAnswer, Millis, OutcomeRecord, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic,
+};
 
 use behind::Behind;
 
@@ -41,6 +44,10 @@ pub(crate) struct World {
     pub(crate) lose_stores: bool,
     /// Steps leave what was told, for the end.
     pub(crate) keep_answers: bool,
+    /// Legs that ended well come in records of many.
+    pub(crate) fold: bool,
+    /// Until then the machine has no time left.
+    pub(crate) busy_until: Millis,
     /// Why the core stands still, if it does.
     pub(crate) broken: Option<String>,
     /// Turns that were committed.
@@ -70,6 +77,8 @@ impl World {
             abort_all: false,
             lose_stores: false,
             keep_answers: false,
+            fold: false,
+            busy_until: Millis::MIN,
             broken: None,
             turns: 0,
             requests: 0,
@@ -230,6 +239,9 @@ impl World {
         let mut outcomes = Vec::new();
         self.behind.work(&self.log, self.now, &mut outcomes);
         busy |= !outcomes.is_empty();
+        if self.fold {
+            outcomes = folded(outcomes);
+        }
         for outcome in outcomes {
             self.append(Topic::Outcomes, Some(outcome.encode()), Vec::new());
         }
@@ -240,6 +252,9 @@ impl World {
     fn feed(&mut self) -> bool {
         let now = self.clock();
         self.core();
+        if now.wall < self.busy_until {
+            self.core().handle_input(Input::Busy, now);
+        }
         let mut busy = self.answer_asks();
         let reads: Vec<(Topic, i64)> = self.reads.iter().map(|(t, o)| (*t, *o)).collect();
         for (topic, offset) in reads {
@@ -384,4 +399,21 @@ pub(crate) fn task(id: &str) -> TaskKey {
         tenant: TenantId::new("t").unwrap(),
         id: TaskId::new(id).unwrap(),
     }
+}
+
+/// As a dispatcher writes them: those that ended well in one record, before the others.
+fn folded(outcomes: Vec<OutcomeRecord>) -> Vec<OutcomeRecord> {
+    let (mut well, mut others) = (Vec::new(), Vec::new());
+    for outcome in outcomes {
+        match outcome {
+            OutcomeRecord::Ended(it) if it.end == End::Success && it.part.is_none() => {
+                well.push(it)
+            }
+            other => others.push(other),
+        }
+    }
+    if !well.is_empty() {
+        others.insert(0, OutcomeRecord::Completed(Completed::new(well)));
+    }
+    others
 }

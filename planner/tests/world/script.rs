@@ -99,6 +99,8 @@ pub(crate) fn run(world: &mut World, step: &str) -> String {
             let view = world.view(id).unwrap();
             shown.push(view.reason.unwrap_or_default());
         }
+        ["fold"] => world.fold = true,
+        ["busy", wait] => world.busy_until = world.now.plus(ms(wait)),
         ["stop"] => world.behind.stopped = true,
         ["go"] => world.behind.stopped = false,
         ["tzdata", version] => world.release(zones(version)),

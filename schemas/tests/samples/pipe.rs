@@ -4,8 +4,8 @@ use bytes::Bytes;
 use schemas::bucket::{Revoke, Seal};
 use schemas::fire::Recall;
 use schemas::outcome::{
-    Again, Answer, Decision, Drained, End, Ended, Missed, MissedWhy, Recalled, Taken, Unplanted,
-    UnplantedEnd,
+    Again, Answer, Completed, Decision, Drained, End, Ended, Missed, MissedWhy, Recalled, Taken,
+    Unplanted, UnplantedEnd,
 };
 use schemas::{
     AnswerBody, BucketRecord, DecodeError, Fire, LaneRecord, OutcomeRecord, Placement, Priority,
@@ -78,7 +78,11 @@ pub(crate) fn lanes() -> Vec<Sample> {
 }
 
 fn leg(end: End, answer: Option<Answer>) -> OutcomeRecord {
-    OutcomeRecord::Ended(Ended {
+    OutcomeRecord::Ended(ended_leg(end, answer))
+}
+
+fn ended_leg(end: End, answer: Option<Answer>) -> Ended {
+    Ended {
         task: task(),
         version: 7,
         occurrence: 3,
@@ -89,7 +93,22 @@ fn leg(end: End, answer: Option<Answer>) -> OutcomeRecord {
         end,
         answer,
         phases: phases(),
-    })
+    }
+}
+
+/// Two legs that ended well, the second of which began so late.
+fn completed(late_ms: u64) -> Completed {
+    let one = ended_leg(
+        End::Success,
+        Some(Answer {
+            status: Some(204),
+            error: None,
+            body: None,
+        }),
+    );
+    let mut other = one.clone();
+    other.phases.began_at = Some(other.phases.leg_due.plus(late_ms));
+    Completed::new(vec![one, other])
 }
 
 fn read_outcome(bytes: &Bytes) -> Result<String, DecodeError> {
@@ -216,6 +235,10 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         ("outcome.unplanted", OutcomeRecord::Unplanted(unplanted)),
         ("outcome.skipped", OutcomeRecord::Unplanted(skipped)),
         ("outcome.missed", OutcomeRecord::Missed(missed)),
+        (
+            "outcome.completed",
+            OutcomeRecord::Completed(completed(70_000)),
+        ),
     ];
     all.into_iter()
         .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))

@@ -209,14 +209,21 @@ impl Facts {
         let Ok(outcome) = OutcomeRecord::decode(value) else {
             return;
         };
+        for one in outcome.into_each() {
+            self.take_one_outcome(one, at);
+        }
+    }
+
+    fn take_one_outcome(&mut self, outcome: OutcomeRecord, at: u64) {
         self.take_share(&outcome);
         if let Some((task, fate)) = fate_of(&outcome, at) {
             self.fates.entry(task).or_default().push(fate);
         }
-        if let Ok(Some(row)) = Row::of(outcome.clone()) {
+        for row in Row::of(outcome.clone()).unwrap_or_default() {
             self.rows.insert((row.fire_id, row.leg), row);
         }
         let mut answer = None;
+        let expired = matches!(outcome, OutcomeRecord::Expired(..));
         let (fire_id, task, end) = match outcome {
             OutcomeRecord::Ended(it) => {
                 self.leg(it.fire_id, it.leg).ended += 1;
@@ -235,8 +242,6 @@ impl Facts {
                 let Ok((work, _)) = Work::decode(&body) else {
                     return;
                 };
-                let expired =
-                    matches!(OutcomeRecord::decode(value), Ok(OutcomeRecord::Expired(..)));
                 let end = if expired {
                     Final::Expired
                 } else {
@@ -253,9 +258,10 @@ impl Facts {
                 };
                 (it.fire_id, it.task, end)
             }
-            OutcomeRecord::Recalled(..) | OutcomeRecord::Drained(_) | OutcomeRecord::Missed(_) => {
-                return;
-            }
+            OutcomeRecord::Recalled(..)
+            | OutcomeRecord::Drained(_)
+            | OutcomeRecord::Missed(_)
+            | OutcomeRecord::Completed(_) => return,
         };
         if end == Final::Cancelled {
             self.taken_back.insert(task.clone(), at);

@@ -58,6 +58,7 @@ impl Plan {
             calendars: Vec::new(),
             calendar_sendings: Vec::new(),
             faults: Vec::new(),
+            busy: Vec::new(),
             keep_ms: 0,
             bug: None,
         }

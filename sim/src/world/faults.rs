@@ -7,10 +7,13 @@ use schemas::{Role, Shard};
 
 use super::{Being, Happening, World};
 use crate::history::Disturbed;
+use crate::kinds::Told;
 use crate::plan::Fault;
 
 /// A worker that leaves is given so long to give everything up, as by the shell.
 const DRAIN_MS: u64 = 10_000;
+/// That there is no time left is said so often.
+const BUSY_SAID_MS: u64 = 100;
 
 impl World {
     pub(super) fn befall(&mut self, fault: Fault) {
@@ -74,6 +77,24 @@ impl World {
                 let tombstones = self.rng.random_bool(0.5);
                 self.broker.compact(schemas::Topic::Index, tombstones);
             }
+        }
+    }
+
+    /// Tells planners and archives, as long as that lasts, that there is no time left.
+    pub(super) fn say_busy(&mut self, until: u64) {
+        let shards: Vec<Shard> = self.plan.shards.all().collect();
+        for being in &mut self.workers {
+            let role = being.actor.role();
+            if being.actor.is_up() && matches!(role, Role::Planner | Role::Archive) {
+                for shard in &shards {
+                    being.actor.tell(*shard, Told::Busy);
+                }
+                being.wake_at = 0;
+            }
+        }
+        let again = self.clock.elapsed() + BUSY_SAID_MS;
+        if again < until {
+            self.schedule(again, Happening::Busy(until));
         }
     }
 

@@ -72,18 +72,8 @@ impl Embedded {
             let flags = sustained::flags(rate, seconds, raw);
             self.load(name, &format!("{flags} --batch 100"))
         };
-        let rate = match args.rate {
-            Some(rate) => rate,
-            None => sustained::ramp(report, seconds(self.quick, 60) / 4, &load)?,
-        };
-        let seen = load("sustained", rate, seconds(self.quick, 120), true)?;
-        let kept = match seen.fell_behind(rate) {
-            None => rate,
-            Some(why) => {
-                report.note(format!("{rate:.0}/s was not sustained: {why}"));
-                0.0
-            }
-        };
+        let found = sustained::find(args, report, &load)?;
+        let (kept, seen) = (if found.kept { found.rate } else { 0.0 }, found.seen);
         report.figure(RATE, kept, "/s", Aim::AtLeast(1.0));
         seen.report_exact(report, "whole pipe");
         seen.report_lateness(report, "whole pipe", Aim::Told);
