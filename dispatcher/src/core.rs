@@ -215,13 +215,13 @@ impl Dispatcher {
                 else {
                     break;
                 };
-                self.effects.push_back(Effect::Call(CallOrder {
+                self.effects.push_back(Effect::Call(Box::new(CallOrder {
                     token: self.token(index, offset),
                     fire,
                     work,
                     payload,
                     begin_by,
-                }));
+                })));
             }
         }
     }

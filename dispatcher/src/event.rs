@@ -18,7 +18,7 @@ pub struct Token {
 #[derive(Clone, Debug)]
 pub enum Effect {
     /// Call an endpoint, now. Answered exactly once, by [`Input::Answered`] or [`Input::NotBegun`].
-    Call(CallOrder),
+    Call(Box<CallOrder>),
 }
 
 /// One call to make.

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use foldhash::fast::RandomState;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Request, Url};
 use schemas::{Millis, TaskKey};
@@ -66,7 +67,7 @@ pub struct Http {
     plain: Plain,
     guard: Guard,
     /// URLs that were found to be good.
-    known: Arc<Mutex<HashMap<String, Arc<Known>>>>,
+    known: Arc<Mutex<HashMap<String, Arc<Known>, RandomState>>>,
 }
 
 /// A URL that may be called.
@@ -75,6 +76,17 @@ struct Known {
     url: Url,
     /// Where it can be called without the client.
     plain: Option<Target>,
+}
+
+/// Whom a call goes to: its URL, understood and found to be allowed.
+#[derive(Clone, Debug)]
+pub struct Callee(Arc<Known>);
+
+impl Callee {
+    /// The host, where calls to it are made over connections of our own.
+    pub fn host(&self) -> Option<&Host> {
+        self.0.plain.as_ref().map(|target| &target.host)
+    }
 }
 
 /// A request as it will be sent.
@@ -107,7 +119,7 @@ pub struct Turn<'a> {
 }
 
 /// Why no request can be made of a call; trying again would not help.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum Unsendable {
     /// Not a URL.
     #[error("url `{url}` is not understood: {problem}")]
@@ -160,19 +172,24 @@ impl Http {
     }
 
     /// The request of `order`, beginning at `now`.
+    #[cfg(test)]
+    pub(crate) fn request(&self, order: &CallOrder, now: Millis) -> Result<Prepared, Unsendable> {
+        Self::request_to(&self.callee(&order.work.call.url)?, order, now)
+    }
+
+    /// The request of `order`, which goes to `to`, beginning at `now`.
     ///
     /// # Errors
     /// [`Unsendable`]: it can never be sent.
-    pub fn request(&self, order: &CallOrder, now: Millis) -> Result<Prepared, Unsendable> {
+    pub fn request_to(to: &Callee, order: &CallOrder, now: Millis) -> Result<Prepared, Unsendable> {
         let work = &order.work;
-        let to = self.known(&work.call.url)?;
         let method = Method::from_bytes(work.call.method.as_bytes())
             .map_err(|_| Unsendable::Method(work.call.method.clone()))?;
         let mut headers = HeaderMap::with_capacity(OWN_HEADERS + work.call.headers.len());
         put_own_headers(&mut headers, order, now)?;
         put_user_headers(&mut headers, &work.call.headers)?;
         Ok(Prepared {
-            to,
+            to: Arc::clone(&to.0),
             method,
             headers,
             body: order.payload.clone(),
@@ -181,10 +198,13 @@ impl Http {
     }
 
     /// `text` as a URL that may be called. Most calls go to few of them.
-    fn known(&self, text: &str) -> Result<Arc<Known>, Unsendable> {
+    ///
+    /// # Errors
+    /// [`Unsendable`]: it may not, or is none.
+    pub fn callee(&self, text: &str) -> Result<Callee, Unsendable> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) = known.get(text) {
-            return Ok(Arc::clone(found));
+            return Ok(Callee(Arc::clone(found)));
         }
         let url = Url::parse(text).map_err(|error| Unsendable::Url {
             url: text.to_owned(),
@@ -200,14 +220,7 @@ impl Http {
         let plain = Target::of(&url);
         let found = Arc::new(Known { url, plain });
         known.insert(text.to_owned(), Arc::clone(&found));
-        Ok(found)
-    }
-
-    /// The host of `url`, where calls to it are made over connections of our own.
-    pub fn host(&self, url: &str) -> Option<Host> {
-        // What cannot be called is said of its request.
-        let known = self.known(url).ok()?;
-        known.plain.as_ref().map(|target| target.host.clone())
+        Ok(Callee(found))
     }
 
     /// Nothing called yet.

@@ -30,7 +30,7 @@ use journal::Journal;
 #[derive(Clone)]
 pub struct Caller {
     /// One a thread.
-    lines: Arc<[UnboundedSender<(Shard, CallOrder)>]>,
+    lines: Arc<[UnboundedSender<(Shard, Box<CallOrder>)>]>,
 }
 
 impl Caller {

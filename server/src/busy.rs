@@ -1,11 +1,12 @@
-//! Whether this machine has time left, told to those whose work can wait.
+//! Whether this machine has hardly any time left, told to those whose work can wait.
 
 use std::time::Duration;
 
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(100);
-/// Busy is a machine whose processors did nothing for less than one of so many parts of the time between two looks.
-const PARTS: u64 = 10;
+/// Busy is a machine whose processors did nothing for less than one of so many parts of the time between two looks: those
+/// who hand work to each other are never all at work, and calls that begin late say the rest.
+const PARTS: u64 = 4;
 
 /// Time of all processors since the machine started, in ticks of the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,9 +76,9 @@ mod tests {
         let before = at(1_000, 2_000, 50);
         for (now, busy) in [
             (at(1_100, 2_000, 50), true),
-            (at(1_091, 2_009, 50), true),
-            (at(1_090, 2_010, 50), false),
-            (at(1_090, 2_000, 60), false),
+            (at(1_076, 2_024, 50), true),
+            (at(1_075, 2_025, 50), false),
+            (at(1_075, 2_000, 75), false),
             (at(1_000, 2_100, 50), false),
             (before, false),
         ] {

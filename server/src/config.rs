@@ -95,6 +95,7 @@ pub(crate) struct Internal {
 pub(crate) struct Worker {
     pub(crate) member: String,
     pub(crate) clock_bound: Ms,
+    pub(crate) give_way: Ms,
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -17,6 +17,8 @@ pub(crate) fn planner(config: &Config) -> Result<planner::PlannerConfig, NameErr
         late_bytes: from.slot_bytes / 4 * 3,
         horizon_ms: from.horizon.0,
         dedup_window_ms: from.dedup_window.0,
+        // What is read twice must not find another task under its id meanwhile.
+        put_off_ms: config.worker.give_way.0.min(from.dedup_window.0 / 4),
         intakes: intakes.collect::<Result<_, _>>()?,
         ..planner::PlannerConfig::default()
     })
@@ -60,6 +62,7 @@ pub(crate) fn archive(config: &Config) -> archive::Config {
     archive::Config {
         batch_rows: config.archive.batch_rows,
         batch_age_ms: config.archive.batch_age.0,
+        give_way_ms: config.worker.give_way.0,
         ..archive::Config::default()
     }
 }

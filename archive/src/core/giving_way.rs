@@ -6,7 +6,7 @@ use schemas::Millis;
 use crate::config::Config;
 
 /// That the machine is busy holds for so long when it is said, ms.
-const BUSY_MS: u64 = 300;
+const BUSY_MS: u64 = 500;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GivingWay {
@@ -60,8 +60,8 @@ mod tests {
         it.read(99, &config);
         assert_eq!(it.until(&config), None);
         it.read(100, &config);
-        assert_eq!(it.until(&config), Some(Millis(5_300)));
-        it.tick(Millis(5_300));
+        assert_eq!(it.until(&config), Some(Millis(5_500)));
+        it.tick(Millis(5_500));
         assert_eq!(it.until(&config), None, "nobody says so any more");
         // Said all the time, it holds for a second.
         for at in (6_000..6_900).step_by(100) {

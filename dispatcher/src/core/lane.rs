@@ -30,8 +30,8 @@ pub(crate) type Name = (FireId, u32);
 pub(crate) struct Lane {
     place: Place,
     frontier: Frontier,
-    /// Open fires by offset.
-    attempts: BTreeMap<i64, Attempt>,
+    /// Open fires by offset; boxed, for a tree moves what it holds.
+    attempts: BTreeMap<i64, Box<Attempt>>,
     /// Of those, the ones whose call has not begun, by due time.
     hold: Hold,
     /// Of those, the ones with a recall that waits for its decision.
@@ -149,7 +149,7 @@ impl Lane {
             Ok(LaneRecord::Fire(fire, body)) => {
                 let fire_id = fire.fire_id;
                 match Attempt::open(fire, body, now) {
-                    Ok(attempt) => self.take_fire(offset, attempt),
+                    Ok(attempt) => self.take_fire(offset, Box::new(attempt)),
                     Err(error) => self.refuse(offset, &error, Some(fire_id), value, now),
                 }
             }
@@ -158,7 +158,7 @@ impl Lane {
         }
     }
 
-    fn take_fire(&mut self, offset: i64, mut attempt: Attempt) {
+    fn take_fire(&mut self, offset: i64, mut attempt: Box<Attempt>) {
         let name = name(&attempt.fire);
         let twin = self.names.get(&name).copied();
         check(Invariant::T3, twin.is_none(), || {
@@ -232,6 +232,7 @@ impl Lane {
         now: Millis,
     ) {
         let attempt = fire.and_then(|fire| self.attempts.get(&fire));
+        let attempt = attempt.map(Box::as_ref);
         let record = self.place.recalled(recall, decision, attempt, now);
         self.outbox.put(offset, Vec::new(), None, vec![record]);
     }
@@ -365,6 +366,7 @@ impl Lane {
         if attempt.is_unasked() && outcome::is_last_word(&ended) {
             return self.outbox.complete(offset, name, ended);
         }
+        outcome::count(&ended.end, 1);
         let mut records = vec![self.place.outcome(&OutcomeRecord::Ended(ended))];
         records.extend(letter);
         let mut also = Vec::new();
@@ -378,7 +380,7 @@ impl Lane {
     }
 
     /// Takes a fire out of all but `names`: a recall may come until its outcome is in a turn.
-    fn remove(&mut self, offset: i64) -> Option<Attempt> {
+    fn remove(&mut self, offset: i64) -> Option<Box<Attempt>> {
         let attempt = self.attempts.remove(&offset)?;
         self.hold.remove(attempt.fire.due, offset);
         self.asked.remove(&offset);

@@ -14,7 +14,7 @@ use super::note;
 #[derive(Debug, Default)]
 pub(crate) struct Outbox {
     /// By the offset each answers first of all.
-    waiting: BTreeMap<i64, Answer>,
+    waiting: BTreeMap<i64, Box<Answer>>,
     /// Written in the order decided.
     next: u64,
     /// Whether something was decided since the last turn.
@@ -72,13 +72,13 @@ impl Outbox {
         completed: Option<Ended>,
         records: Vec<Outgoing>,
     ) {
-        let answer = Answer {
+        let answer = Box::new(Answer {
             number: self.next,
             also,
             name,
             completed,
             records,
-        };
+        });
         self.next += 1;
         self.fresh = true;
         let before = self.waiting.insert(offset, answer);
@@ -156,7 +156,7 @@ impl Outbox {
             Some(first_left) => self.waiting.split_off(&first_left),
             None => BTreeMap::new(),
         };
-        let mut taken: Vec<Answer> = std::mem::replace(&mut self.waiting, rest)
+        let mut taken: Vec<Box<Answer>> = std::mem::replace(&mut self.waiting, rest)
             .into_values()
             .collect();
         taken.sort_unstable_by_key(|answer| answer.number);

@@ -160,7 +160,6 @@ impl Place {
         began_at: Option<Millis>,
         now: Millis,
     ) -> (Ended, Option<Outgoing>) {
-        ::metrics::counter!(metrics::ENDED, "end" => end_label(&end)).increment(1);
         let letter = match &end {
             End::Dead { reason } => Some(self.dead_letter(
                 offset,
@@ -200,6 +199,10 @@ impl Place {
     pub(crate) fn fold(self, cut: &mut Cut) {
         let completed = std::mem::take(&mut cut.completed);
         let ended = completed.len();
+        if ended == 0 {
+            return;
+        }
+        count(&End::Success, ended);
         let mut records = Vec::new();
         let mut together = Vec::new();
         let mut bytes = 0;
@@ -294,6 +297,12 @@ impl Place {
             headers: Vec::new(),
         }
     }
+}
+
+/// Counts legs that ended so.
+pub(crate) fn count(end: &End, many: usize) {
+    let many = u64::try_from(many).unwrap_or(u64::MAX);
+    ::metrics::counter!(metrics::ENDED, "end" => end_label(end)).increment(many);
 }
 
 fn end_label(end: &End) -> &'static str {

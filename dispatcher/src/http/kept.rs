@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
+use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
 
 use super::Host;
@@ -17,7 +18,7 @@ pub(super) struct Connections(Arc<Mutex<Kept>>);
 #[derive(Debug)]
 struct Kept {
     /// The one used last is behind the others.
-    idle: HashMap<Host, VecDeque<Line>>,
+    idle: HashMap<Host, VecDeque<Line>, RandomState>,
     longest: Duration,
     most: usize,
     /// Whether somebody looks after those that waited too long.
@@ -27,7 +28,7 @@ struct Kept {
 impl Connections {
     pub(super) fn new(config: &Config) -> Self {
         Self(Arc::new(Mutex::new(Kept {
-            idle: HashMap::new(),
+            idle: HashMap::default(),
             longest: Duration::from_millis(config.idle_timeout_ms),
             most: config.idle_per_host,
             swept: false,

@@ -14,7 +14,7 @@ use super::answers::Answers;
 use super::gate::{self, Gates};
 use super::journal::Journal;
 use crate::event::{CallOrder, Input, Reply};
-use crate::http::{Host, Http, Turn};
+use crate::http::{Callee, Host, Http, Turn, Unsendable};
 use crate::metrics;
 
 /// Orders taken before the answers of others are looked at again.
@@ -69,14 +69,18 @@ impl Shared {
 }
 
 /// Begins what is ordered until nobody can order any more.
-pub(super) async fn make(shared: &Arc<Shared>, mut orders: UnboundedReceiver<(Shard, CallOrder)>) {
+pub(super) async fn make(
+    shared: &Arc<Shared>,
+    mut orders: UnboundedReceiver<(Shard, Box<CallOrder>)>,
+) {
     let passing = Arc::clone(&shared.answers);
     tokio::spawn(async move { passing.pass_on().await });
     let mut some = Vec::with_capacity(AT_ONCE);
     while orders.recv_many(&mut some, AT_ONCE).await > 0 {
         for (shard, order) in some.drain(..) {
             let owed = Owed::new(shared, shard, order);
-            let Some(host) = shared.http.host(&owed.order.work.call.url) else {
+            let host = owed.to.as_ref().ok().and_then(Callee::host).cloned();
+            let Some(host) = host else {
                 tokio::spawn(Inside::call(None, Arc::clone(shared), owed));
                 continue;
             };
@@ -172,7 +176,10 @@ impl Drop for Inside {
 impl Shared {
     async fn call(&self, owed: &mut Owed, turn: &mut Turn<'_>) -> Input {
         let Owed {
-            order, began_at, ..
+            order,
+            to,
+            began_at,
+            ..
         } = owed;
         let token = order.token;
         // Never closed, so never an error.
@@ -184,7 +191,11 @@ impl Shared {
             return Input::NotBegun { token };
         }
         *began_at = Some(began.wall);
-        let reply = match self.http.request(order, began.wall) {
+        let request = match to {
+            Ok(to) => Http::request_to(to, order, began.wall),
+            Err(unsendable) => Err(unsendable.clone()),
+        };
+        let reply = match request {
             Ok(request) => {
                 if let Some(journal) = &self.journal {
                     journal.note(order, began.wall);
@@ -226,7 +237,9 @@ impl Shared {
 /// that never ends would hold its lane for ever.
 struct Owed {
     shard: Shard,
-    order: CallOrder,
+    order: Box<CallOrder>,
+    /// Whom to call, or why nobody.
+    to: Result<Callee, Unsendable>,
     began_at: Option<Millis>,
     answers: Arc<Answers>,
     clock: Arc<dyn Clock>,
@@ -234,9 +247,10 @@ struct Owed {
 }
 
 impl Owed {
-    fn new(shared: &Shared, shard: Shard, order: CallOrder) -> Self {
+    fn new(shared: &Shared, shard: Shard, order: Box<CallOrder>) -> Self {
         Self {
             shard,
+            to: shared.http.callee(&order.work.call.url),
             order,
             began_at: None,
             answers: Arc::clone(&shared.answers),

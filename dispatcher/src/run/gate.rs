@@ -10,6 +10,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use foldhash::fast::RandomState;
+
 use crate::http::Host;
 
 /// Calls of one host that never wait for each other.
@@ -27,7 +29,7 @@ const QUIET: u32 = 200;
 /// The calls of every host.
 #[derive(Debug)]
 pub(super) struct Gates<T> {
-    of: HashMap<Host, Gate<T>>,
+    of: HashMap<Host, Gate<T>, RandomState>,
 }
 
 /// The calls of one host.
@@ -54,7 +56,9 @@ pub(super) struct Look<T> {
 
 impl<T> Gates<T> {
     pub(super) fn new() -> Self {
-        Self { of: HashMap::new() }
+        Self {
+            of: HashMap::default(),
+        }
     }
 
     /// Gives `who` back if a call to `host` may be made at once; otherwise it waits. For each one that is

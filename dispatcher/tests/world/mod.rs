@@ -282,7 +282,7 @@ impl World {
             assert!(call.fire.due <= now.wall, "early by {now:?}: {call:?}");
             assert!(call.begin_by > now.mono);
             self.begun.push((call.fire.fire_id, call.fire.leg));
-            self.calls.push(call);
+            self.calls.push(*call);
         }
     }
 

@@ -7,7 +7,9 @@
 //! and not once more when it is read a second time.
 //!
 //! That a fact behind it was handled before is as if it had come late itself: an outcome counts only for its
-//! own leg, and whoever asked for a recall that came too late is told so by the dispatcher.
+//! own leg, and whoever asked for a recall that came too late is told so by the dispatcher. A successor handles those
+//! facts once more; they are of legs that are over, as long as no row is forgotten and its id used again meanwhile,
+//! which takes the dedup window.
 
 use bytes::Bytes;
 use pipeline::Ask;
@@ -20,7 +22,7 @@ use crate::metrics;
 use crate::store::Store;
 
 /// That the machine is busy holds for so long when it is said, ms.
-const BUSY_MS: u64 = 300;
+const BUSY_MS: u64 = 500;
 
 /// What was left standing.
 #[derive(Clone, Copy, Debug, Default)]

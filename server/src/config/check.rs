@@ -99,6 +99,10 @@ fn check_stages(config: &Config, problems: &mut Problems<'_>) {
         "`worker.clock_bound` must be between 100ms and 1m",
     );
     problems.need(
+        config.worker.give_way.0 <= 300_000,
+        "`worker.give_way` must be at most 5m; 0s: never",
+    );
+    problems.need(
         (10..=5_000).contains(&config.trigger.lead.0),
         "`trigger.lead` must be between 10ms and 5s",
     );

@@ -47,6 +47,7 @@ fn values_that_no_type_refuses_are_checked() {
         ("[kafka]\nmin_insync_replicas = 2", "min_insync_replicas"),
         ("[http]\nlisten = \"here\"", "http.listen"),
         ("[worker]\nclock_bound = \"1ms\"", "worker.clock_bound"),
+        ("[worker]\ngive_way = \"1h\"", "worker.give_way"),
         ("[internal]\nlisten = \"0.0.0.0:7801\"", "internal.token"),
         ("[planner]\nhorizon = \"1h\"", "planner.horizon"),
         ("[planner]\nslot_bytes = 1", "planner.slot_bytes"),
