@@ -168,17 +168,20 @@ impl<F: Factory> Driver<F> {
                 .map_or(0, |core| core.appetite(from.topic))
         };
         self.log.poll(wait, &mut appetite, &mut events)?;
-        let now = self.clock.now();
         let mut failed = None;
         for event in events.drain(..) {
+            let now = self.clock.now();
             if let Err(error) = self.handle_event(event, now, sink) {
                 failed = Some(error);
             }
+            // What is due does not wait for all that came.
+            self.handle_timeouts(sink);
         }
         self.events = events;
         if let Some(error) = failed {
             return Err(error);
         }
+        let now = self.clock.now();
         self.open_shards_now(now)?;
         for (shard, input) in self.inbox.take() {
             match self.owned.core_mut(shard) {
@@ -186,6 +189,17 @@ impl<F: Factory> Driver<F> {
                 None => self.factory.handle_input(shard, input),
             }
         }
+        self.handle_timeouts(sink);
+        self.answer_asks()?;
+        self.tell_ends(now)?;
+        self.run_effects(sink);
+        self.commit_turn(now)?;
+        self.release_drained(now);
+        Ok(())
+    }
+
+    fn handle_timeouts(&mut self, sink: &mut Sink<'_, Effect<F>>) {
+        let now = self.clock.now();
         for (shard, core) in self.owned.cores_mut() {
             if core.poll_timeout().is_some_and(|at| at <= now.wall) {
                 core.handle_timeout(now);
@@ -195,12 +209,6 @@ impl<F: Factory> Driver<F> {
                 }
             }
         }
-        self.answer_asks()?;
-        self.tell_ends(now)?;
-        self.run_effects(sink);
-        self.commit_turn(now)?;
-        self.release_drained(now);
-        Ok(())
     }
 
     fn handle_event(

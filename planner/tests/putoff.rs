@@ -122,8 +122,9 @@ fn who_comes_too_late_is_told_so() {
          fire a                   =>
          begin a                  =>
          end a success            =>
-         cancel a                 =>
-         time 21s                 => 2 too_late
+         cancel a                 => 2 too_late
+         show a                   => running
+         time 21s                 =>
          show a                   => completed",
     );
     check(

@@ -41,7 +41,19 @@ impl Default for Config {
     }
 }
 
+/// What a turn behind a pause writes at most. A burst's first fires are on their way in a small turn, which is soon
+/// committed; those behind it come in turns twice as large each.
+const FIRST_TURN: usize = 256;
+
 impl Config {
+    /// Records that a turn may write behind one that wrote so many.
+    pub(crate) fn room_after(&self, written: usize) -> usize {
+        written
+            .saturating_mul(2)
+            .max(FIRST_TURN)
+            .min(self.max_fires_per_turn)
+    }
+
     /// Everything wrong with it: option and problem.
     #[must_use]
     pub fn problems(&self) -> Vec<(&'static str, String)> {
@@ -64,5 +76,24 @@ impl Config {
             problems.push(("slots_early", problem));
         }
         problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bursts_turns_grow_from_a_small_one() {
+        let config = Config::default();
+        let grown = std::iter::successors(Some(0), |written| Some(config.room_after(*written)));
+        let grown: Vec<usize> = grown.skip(1).take(6).collect();
+        assert_eq!(grown, [256, 512, 1_024, 2_048, 2_500, 2_500]);
+        assert_eq!(config.room_after(600), 1_200);
+        let few = Config {
+            max_fires_per_turn: 2,
+            ..config
+        };
+        assert_eq!(few.room_after(0), 2);
     }
 }

@@ -59,6 +59,8 @@ pub struct Trigger {
     looked: Millis,
     /// All positions are committed at this monotonic time, changed or not.
     recommit_at: u64,
+    /// Records that the next turn may write.
+    room: usize,
     leaving: bool,
     gauges: Gauges,
 }
@@ -109,6 +111,7 @@ impl Trigger {
         let shard = opening.shard.0.to_string();
         let mut core = Self {
             shard: opening.shard,
+            room: config.room_after(0),
             config,
             partitions: partitions.collect(),
             // What is overdue by up to two laps has its place in the wheel; older work is sorted.
@@ -267,10 +270,11 @@ impl Stage for Trigger {
 
     fn take_turn(&mut self, now: Now) -> Turn<Effect> {
         self.now = now.wall;
-        let mut draft = Draft::new(self.shard, now.wall, &self.config);
+        let mut draft = Draft::new(self.shard, now.wall, &self.config, self.room);
         if !self.leaving {
             self.fill(&mut draft);
         }
+        self.room = self.config.room_after(draft.len());
         let recommit = now.mono >= self.recommit_at;
         if recommit {
             self.recommit_at = now.mono + RECOMMIT_MS;

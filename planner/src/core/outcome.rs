@@ -177,15 +177,18 @@ impl<S: Store> PlannerCore<S> {
     /// The dispatcher decided a recall.
     fn recalled(&mut self, recalled: &Recalled) {
         let task = self.table.revoked(recalled.fire_id);
+        let live = self.live_firing(task, recalled.fire_id, recalled.leg);
         if recalled.decision == Decision::Gone {
-            let live = self.live_firing(task, recalled.fire_id, recalled.leg);
-            // It may be among what was put off.
-            let told = live.is_none() || self.putting_off.owes();
-            return check(Invariant::T7, told, || {
+            // Its own outcome stands before this. Where it was put off the call ended well: a recall came too late.
+            let put_off = self.putting_off.owes();
+            check(Invariant::T7, live.is_none() || put_off, || {
                 format!("{recalled:?}: its own outcome should stand before this")
             });
+            if !put_off {
+                return;
+            }
         }
-        let Some(mut task) = self.live_firing(task, recalled.fire_id, recalled.leg) else {
+        let Some(mut task) = live else {
             return;
         };
         if recalled.decision == Decision::Cancelled {

@@ -7,7 +7,7 @@
 //! and not once more when it is read a second time.
 //!
 //! That a fact behind it was handled before is as if it had come late itself: an outcome counts only for its
-//! own leg, and whoever asked for a recall that came too late is told so by the dispatcher. A successor handles those
+//! own leg, and a recall that finds its fire gone is too late, for what was left had been called. A successor handles those
 //! facts once more; they are of legs that are over, as long as no row is forgotten and its id used again meanwhile,
 //! which takes the dedup window.
 

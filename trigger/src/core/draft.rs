@@ -41,17 +41,22 @@ pub(crate) struct Tally {
 }
 
 impl Draft {
-    pub(crate) fn new(shard: Shard, now: Millis, config: &Config) -> Self {
+    pub(crate) fn new(shard: Shard, now: Millis, config: &Config, room: usize) -> Self {
         Self {
             shard,
             now,
             records: Vec::new(),
             bytes: 0,
-            max_records: config.max_fires_per_turn,
+            max_records: room,
             max_bytes: config.turn_bytes,
             lateness: ::metrics::histogram!(metrics::LATENESS_SECONDS),
             tally: Tally::default(),
         }
+    }
+
+    /// Records written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.records.len()
     }
 
     /// Whether its room is used up; `keep_a_quarter` leaves that much for others.
