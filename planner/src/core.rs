@@ -167,7 +167,6 @@ impl<S: Store> PlannerCore<S> {
 
     /// What may be put off is done when a turn is cut.
     fn work(&mut self) {
-        self.catch_up();
         self.tell_waiting();
         self.sweep();
         self.replan();
@@ -249,7 +248,8 @@ impl<S: Store> Stage for PlannerCore<S> {
     }
 
     fn poll_ask(&mut self) -> Option<Ask> {
-        self.asks.pop_front()
+        let first = self.asks.pop_front();
+        first.or_else(|| self.ask_for_what_was_left())
     }
 
     fn handle_end(&mut self, topic: Topic, end: i64, now: Now) {
@@ -287,7 +287,6 @@ impl<S: Store> Stage for PlannerCore<S> {
                 || come(self.looking.wake_at(&self.config))
                 || come(self.ring.next_end())
                 || come(self.forgetting.wake_at(&self.config))
-                || come(self.putting_off.wake_at(&self.config))
         };
         gathered || (!self.leaving && work())
     }

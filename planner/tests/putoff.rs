@@ -4,7 +4,13 @@
 
 mod world;
 
-use world::script::check;
+use bytes::Bytes;
+use pipeline::{Ask, Record, Stage};
+use schemas::Topic;
+use schemas::outcome::{Completed, Drained};
+use schemas::{Instance, Millis, OutcomeRecord};
+use world::World;
+use world::script::{check, run};
 
 #[test]
 fn what_ended_well_waits_while_there_is_no_time_and_calls_are_late() {
@@ -141,4 +147,51 @@ fn who_comes_too_late_is_told_so() {
          time 21s                 =>
          show a                   => completed",
     );
+}
+
+/// What still comes of a reading that is about to begin anew must not pass for the new one.
+#[test]
+fn nothing_that_was_left_is_committed_before_it_is_read_again() {
+    let mut world = World::new();
+    for step in [
+        "fold",
+        "register a 1s",
+        "time 2s",
+        "busy 1s",
+        "fire a",
+        "begin a",
+        "end a success",
+    ] {
+        run(&mut world, step);
+    }
+    let left = i64::try_from(world.log[&Topic::Outcomes].len()).unwrap() - 1;
+    world.now = world.now.plus(5_000);
+    let now = world.clock();
+    let committed = |world: &mut World| {
+        let turn = world.core().take_turn(now);
+        let of = turn.positions.iter().find(|(of, _)| *of == Topic::Outcomes);
+        of.map(|(_, position)| position.offset)
+    };
+    // It is time, and nobody was asked yet.
+    assert!([None, Some(left)].contains(&committed(&mut world)));
+    let other = OutcomeRecord::Drained(Drained {
+        instance: Instance(Millis(0)),
+        placements: 0,
+        fired: 0,
+        revoked: 0,
+        expired: 0,
+    });
+    let came = Record {
+        offset: left + 1,
+        appended: now.wall,
+        key: None,
+        value: Some(Bytes::from(other.encode())),
+        headers: Vec::new(),
+    };
+    let core = world.core();
+    core.handle_batch(Topic::Outcomes, vec![came], left + 2, now);
+    assert!([None, Some(left)].contains(&committed(&mut world)));
+    let ask = world.core().poll_ask();
+    assert_eq!(ask, Some(Ask::Read(Topic::Outcomes, left)));
+    assert!([None, Some(left)].contains(&committed(&mut world)));
 }

@@ -93,19 +93,19 @@ impl<S: Store> PlannerCore<S> {
         it.read_to = it.read_to.max(position);
     }
 
-    /// Reads what was left again, if it is time.
-    pub(super) fn catch_up(&mut self) {
+    /// Reads what was left again, if it is time. Only when asked: from here on, and no earlier, all that comes
+    /// is of the new reading.
+    pub(super) fn ask_for_what_was_left(&mut self) -> Option<Ask> {
         let it = &mut self.putting_off;
-        if it.wake_at(&self.config).is_none_or(|at| at > self.now) {
-            return;
+        if self.leaving || it.wake_at(&self.config)? > self.now {
+            return None;
         }
-        if let Some((from, _)) = it.from.take() {
-            if self.now < it.busy_until {
-                // It waited for long enough, and so did much behind it.
-                it.due_to = it.read_to;
-            }
-            it.position = from;
-            self.asks.push_back(Ask::Read(Topic::Outcomes, from));
+        let (from, _) = it.from.take()?;
+        if self.now < it.busy_until {
+            // It waited for long enough, and so did much behind it.
+            it.due_to = it.read_to;
         }
+        it.position = from;
+        Some(Ask::Read(Topic::Outcomes, from))
     }
 }

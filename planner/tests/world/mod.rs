@@ -256,8 +256,12 @@ impl World {
             self.core().handle_input(Input::Busy, now);
         }
         let mut busy = self.answer_asks();
-        let reads: Vec<(Topic, i64)> = self.reads.iter().map(|(t, o)| (*t, *o)).collect();
-        for (topic, offset) in reads {
+        let reads: Vec<Topic> = self.reads.keys().copied().collect();
+        for topic in reads {
+            // What is read may be asked for anew in between.
+            let Some(offset) = self.reads.get(&topic).copied() else {
+                continue;
+            };
             let core = self.core.as_mut().unwrap();
             let log = self.log.get(&topic).map_or(&[][..], Vec::as_slice);
             let from = log.partition_point(|record| record.offset < offset);
