@@ -58,9 +58,14 @@ impl Worker {
 
     /// Waits until `/ready` answers 200.
     pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        self.wait_ready_for(READY_LIMIT)
+    }
+
+    /// Likewise, for so long at most.
+    pub(crate) fn wait_ready_for(&mut self, limit: Duration) -> Result<()> {
         let http = self.http;
         let mut ended = None;
-        let ready = sys::wait_until(READY_LIMIT, || {
+        let ready = sys::wait_until(limit, || {
             ended = self.child.try_wait().ok().flatten();
             ended.is_some()
                 || http::request(http, "GET", "/ready", None).is_ok_and(|a| a.status == 200)
@@ -70,7 +75,7 @@ impl Worker {
         }
         if !ready {
             bail!(
-                "{} is not ready after {READY_LIMIT:?}; {}",
+                "{} is not ready after {limit:?}; {}",
                 self.name,
                 self.last_words()
             );

@@ -17,6 +17,8 @@ const LOADED: u64 = 1_000_000;
 const WITH_STORE_S: f64 = 5.0;
 const WITHOUT_STORE_S: f64 = 120.0;
 const TRIGGER_S: f64 = 3.0;
+/// A table of ten million rows is read for longer than a role usually takes to be ready.
+const READY: Duration = Duration::from_secs(240);
 /// Load before the kill: connections are warm by then.
 const BEFORE: Duration = Duration::from_secs(10);
 
@@ -89,7 +91,7 @@ fn killed(
         harm(stand)?;
         let at = now();
         stand.pipe.restart(worker)?;
-        stand.pipe.worker(worker)?.wait_ready()?;
+        stand.pipe.worker(worker)?.wait_ready_for(READY)?;
         let seen = seen.join().ok().context("the load failed")??;
         Ok(Killed { seen, at })
     })
