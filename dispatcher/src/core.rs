@@ -3,6 +3,7 @@
 mod attempt;
 mod fence;
 mod frontier;
+mod herald;
 mod hold;
 mod lane;
 mod note;
@@ -25,6 +26,7 @@ use crate::config::Config;
 use crate::event::{CallOrder, Effect, Input, Token};
 use crate::metrics;
 use fence::Fence;
+use herald::Herald;
 use lane::Lane;
 use past::Past;
 use share::LANES;
@@ -61,6 +63,7 @@ pub struct Dispatcher {
     asks: VecDeque<Ask>,
     effects: VecDeque<Effect>,
     fence: Fence,
+    herald: Herald,
     rng: SmallRng,
     revoked: bool,
     last: Now,
@@ -149,6 +152,7 @@ impl Dispatcher {
             lanes,
             effects: VecDeque::new(),
             fence: Fence::new(opening.session_timeout_ms, opening.now),
+            herald: Herald::default(),
             rng: SmallRng::seed_from_u64(seed),
             revoked: false,
             last: opening.now,
@@ -166,7 +170,9 @@ impl Dispatcher {
     /// What was not handed out has not begun.
     fn take_back_orders(&mut self) {
         for effect in std::mem::take(&mut self.effects) {
-            let Effect::Call(order) = effect;
+            let Effect::Call(order) = effect else {
+                continue;
+            };
             if let Some(lane) = lane_of(&mut self.lanes, order.token) {
                 lane.take_back(order.token);
             }
@@ -249,6 +255,11 @@ impl Stage for Dispatcher {
         if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.topic() == topic) {
             lane.handle_batch(records, position, may_cancel, now);
             lane.end_known(now.wall, &mut self.rng);
+            for work in lane.take_coming() {
+                if self.herald.tells(&work.call.url, now.wall) {
+                    self.effects.push_back(Effect::Soon(work));
+                }
+            }
         }
         self.advance(now);
     }

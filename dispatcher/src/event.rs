@@ -19,6 +19,8 @@ pub struct Token {
 pub enum Effect {
     /// Call an endpoint, now. Answered exactly once, by [`Input::Answered`] or [`Input::NotBegun`].
     Call(Box<CallOrder>),
+    /// A call of this is to begin within moments: its connection may be opened by then. Not answered.
+    Soon(Arc<Work>),
 }
 
 /// One call to make.

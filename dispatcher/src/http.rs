@@ -223,6 +223,24 @@ impl Http {
         Ok(Callee(found))
     }
 
+    /// Opens a connection for a later call of `to`, unless `most` wait for calls or are being opened.
+    pub fn open(
+        &self,
+        to: Callee,
+        most: usize,
+    ) -> Option<impl Future<Output = ()> + Send + 'static> {
+        let target = to.0.plain.as_ref()?;
+        let opening = self.plain.may_open(&target.host, most)?;
+        let plain = self.plain.clone();
+        Some(async move {
+            // Why it cannot be opened is said of the call.
+            if let Some(target) = to.0.plain.as_ref() {
+                plain.open(target).await;
+            }
+            drop(opening);
+        })
+    }
+
     /// Nothing called yet.
     pub fn turn(&self) -> Turn<'_> {
         Turn {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use pipeline::Clock;
 use pipeline::inbox::Inbox;
-use schemas::Shard;
+use schemas::{Shard, Work};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::config::Config;
@@ -30,7 +30,16 @@ use journal::Journal;
 #[derive(Clone)]
 pub struct Caller {
     /// One a thread.
-    lines: Arc<[UnboundedSender<(Shard, Box<CallOrder>)>]>,
+    lines: Arc<[UnboundedSender<Order>]>,
+}
+
+/// What a thread that makes calls is to do.
+#[derive(Debug)]
+enum Order {
+    /// Make this call of that shard.
+    Call(Shard, Box<CallOrder>),
+    /// Open a connection for a call of this.
+    Soon(Arc<Work>),
 }
 
 impl Caller {
@@ -75,9 +84,12 @@ impl Caller {
 
     /// Runs one effect of the core of `shard`.
     pub fn run(&self, shard: Shard, effect: Effect) {
-        let Effect::Call(order) = effect;
+        let order = match effect {
+            Effect::Call(order) => Order::Call(shard, order),
+            Effect::Soon(work) => Order::Soon(work),
+        };
         let line = usize::from(shard.0) % self.lines.len();
-        if self.lines[line].send((shard, order)).is_err() {
+        if self.lines[line].send(order).is_err() {
             tracing::error!(shard = shard.0, "the thread that makes calls is gone");
         }
     }

@@ -280,3 +280,19 @@ fn legs_that_ended_well_share_a_record_and_others_do_not() {
     assert_eq!(of, [32, 8, 1], "the failure stands alone");
     assert_eq!(turn.folded, 38);
 }
+
+#[test]
+fn what_is_to_be_called_later_is_told_of_ahead_and_not_too_often() {
+    let mut world = World::proved(Config::default());
+    for number in 0..200 {
+        world.write(NORMAL, wish(number, 6_000).record());
+    }
+    while world.read() > 0 {}
+    assert_eq!((world.soon, world.calls.len()), (64, 0));
+    world.fire(NORMAL, &wish(300, 0));
+    world.at(8_000);
+    world.fire(NORMAL, &wish(301, 0));
+    assert_eq!(world.soon, 64, "what is due already is called");
+    world.fire(NORMAL, &wish(302, 9_000));
+    assert_eq!(world.soon, 65);
+}

@@ -7,7 +7,7 @@ mod world;
 use bytes::Bytes;
 use pipeline::{Ask, Record, Stage};
 use schemas::Topic;
-use schemas::outcome::{Completed, Drained};
+use schemas::outcome::Drained;
 use schemas::{Instance, Millis, OutcomeRecord};
 use world::World;
 use world::script::{check, run};

@@ -188,6 +188,7 @@ impl Kind for Dispatcher {
     fn asked(effect: dispatcher::Effect) -> Option<Asked> {
         match effect {
             dispatcher::Effect::Call(order) => Some(Asked::Call(*order)),
+            dispatcher::Effect::Soon(_) => None,
         }
     }
 

@@ -38,6 +38,8 @@ pub(crate) struct Lane {
     asked: BTreeSet<i64>,
     /// Where each fire stands that no turn has ended yet.
     names: BTreeMap<Name, i64>,
+    /// Of those taken last, what is to be called later.
+    coming: Vec<Arc<Work>>,
     outbox: Outbox,
     /// Calls of cores before this one, of fires not read back yet.
     past: BTreeMap<i64, PastCall>,
@@ -67,6 +69,7 @@ impl Lane {
             hold: Hold::default(),
             asked: BTreeSet::new(),
             names: BTreeMap::new(),
+            coming: Vec::new(),
             outbox: Outbox::default(),
             past,
             known: Vec::new(),
@@ -88,6 +91,11 @@ impl Lane {
     /// Calls in flight.
     pub(crate) fn calls(&self) -> usize {
         self.calls
+    }
+
+    /// What came last and is to be called later.
+    pub(crate) fn take_coming(&mut self) -> Vec<Arc<Work>> {
+        std::mem::take(&mut self.coming)
     }
 
     /// Whether there are calls of cores before this one whose fires were not read back yet.
@@ -149,7 +157,7 @@ impl Lane {
             Ok(LaneRecord::Fire(fire, body)) => {
                 let fire_id = fire.fire_id;
                 match Attempt::open(fire, body, now) {
-                    Ok(attempt) => self.take_fire(offset, Box::new(attempt)),
+                    Ok(attempt) => self.take_fire(offset, Box::new(attempt), now),
                     Err(error) => self.refuse(offset, &error, Some(fire_id), value, now),
                 }
             }
@@ -158,7 +166,7 @@ impl Lane {
         }
     }
 
-    fn take_fire(&mut self, offset: i64, mut attempt: Box<Attempt>) {
+    fn take_fire(&mut self, offset: i64, mut attempt: Box<Attempt>, now: Millis) {
         let name = name(&attempt.fire);
         let twin = self.names.get(&name).copied();
         check(Invariant::T3, twin.is_none(), || {
@@ -180,6 +188,9 @@ impl Lane {
                 .extend(call.answer.map(|answer| (offset, answer)));
         } else {
             self.hold.put(attempt.fire.due, offset);
+            if attempt.fire.due > now {
+                self.coming.push(Arc::clone(&attempt.work));
+            }
         }
         self.bytes += attempt.size();
         self.names.insert(name, offset);

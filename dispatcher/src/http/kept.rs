@@ -19,6 +19,8 @@ pub(super) struct Connections(Arc<Mutex<Kept>>);
 struct Kept {
     /// The one used last is behind the others.
     idle: HashMap<Host, VecDeque<Line>, RandomState>,
+    /// How many are being opened.
+    opening: HashMap<Host, usize, RandomState>,
     longest: Duration,
     most: usize,
     /// Whether somebody looks after those that waited too long.
@@ -29,6 +31,7 @@ impl Connections {
     pub(super) fn new(config: &Config) -> Self {
         Self(Arc::new(Mutex::new(Kept {
             idle: HashMap::default(),
+            opening: HashMap::default(),
             longest: Duration::from_millis(config.idle_timeout_ms),
             most: config.idle_per_host,
             swept: false,
@@ -40,6 +43,21 @@ impl Connections {
         let mut kept = lock(&self.0);
         let line = kept.idle.get_mut(host)?.pop_back()?;
         (line.since.elapsed() < kept.longest).then_some(line)
+    }
+
+    /// A place for one more connection to `host`, unless `most` wait for calls or are being opened.
+    pub(super) fn may_open(&self, host: &Host, most: usize) -> Option<Opening> {
+        let mut kept = lock(&self.0);
+        let idle = kept.idle.get(host).map_or(0, VecDeque::len);
+        let opening = kept.opening.get(host).copied().unwrap_or(0);
+        if idle + opening >= most.min(kept.most) {
+            return None;
+        }
+        kept.opening.insert(host.clone(), opening + 1);
+        Some(Opening {
+            host: host.clone(),
+            of: Arc::downgrade(&self.0),
+        })
     }
 
     /// Keeps a connection that can be used again.
@@ -54,6 +72,28 @@ impl Connections {
         {
             kept.swept = true;
             runtime.spawn(sweep(Arc::downgrade(&self.0), kept.longest));
+        }
+    }
+}
+
+/// A connection that is being opened.
+#[derive(Debug)]
+pub(super) struct Opening {
+    host: Host,
+    of: Weak<Mutex<Kept>>,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let Some(kept) = self.of.upgrade() else {
+            return;
+        };
+        let mut kept = lock(&kept);
+        if let Some(opening) = kept.opening.get_mut(&self.host) {
+            *opening -= 1;
+            if *opening == 0 {
+                kept.opening.remove(&self.host);
+            }
         }
     }
 }

@@ -22,7 +22,7 @@ use reqwest::Url;
 use tokio::net::TcpStream;
 use tower_service::Service as _;
 
-use super::kept::Connections;
+use super::kept::{Connections, Opening};
 use super::resolve::Guarded;
 use super::{Host, Prepared};
 use crate::config::Config;
@@ -171,6 +171,18 @@ impl Plain {
     /// Keeps a connection that its maker has no call for.
     pub(super) fn keep(&self, host: &Host, line: Line) {
         self.kept.give(host, line);
+    }
+
+    /// A place among the connections to `host` that wait for calls or are being opened, unless those are `most`.
+    pub(super) fn may_open(&self, host: &Host, most: usize) -> Option<Opening> {
+        self.kept.may_open(host, most)
+    }
+
+    /// Opens a connection and keeps it.
+    pub(super) async fn open(&self, target: &Target) {
+        if let Ok(line) = self.connect(target).await {
+            self.keep(&target.host, line);
+        }
     }
 
     async fn connect(&self, target: &Target) -> Result<Line, Broken> {

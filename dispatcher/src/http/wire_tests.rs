@@ -298,3 +298,44 @@ async fn calls_share_a_connection_and_the_endpoint_gets_what_was_registered() {
         assert!(head.lines().any(|have| have == line), "{line} in {head}");
     }
 }
+
+#[tokio::test]
+async fn connections_opened_ahead_are_those_that_calls_go_over() {
+    let good = Act::Say(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n".to_vec());
+    let endpoint = endpoint(good).await;
+    let http = local();
+    let callee = || http.callee(&endpoint.url).expect("may be called");
+    let opening = [http.open(callee(), 2), http.open(callee(), 2)];
+    assert!(http.open(callee(), 2).is_none(), "two are being opened");
+    for opening in opening {
+        opening.expect("room").await;
+    }
+    assert!(http.open(callee(), 2).is_none(), "two are open");
+    for _ in 0..3 {
+        let reply = call(&http, &endpoint.url, 5_000).await;
+        assert_eq!(reply, answered(200, None, None));
+    }
+    assert_eq!(endpoint.connections.load(Ordering::SeqCst), 2);
+    assert!(http.open(callee(), 3).is_some());
+}
+
+#[tokio::test]
+async fn what_cannot_be_opened_ahead_is_said_of_the_call_alone() {
+    let endpoint = endpoint(Act::Reset).await;
+    let closed = format!("http://127.0.0.1:{}/", endpoint.port);
+    let http = Http::new(&Config::default()).expect("a client");
+    // Loopback is forbidden here: nothing is connected to.
+    assert!(http.callee(&closed).is_err());
+    let named = "http://localhost:9/";
+    let callee = http
+        .callee(named)
+        .expect("its addresses are looked at later");
+    http.open(callee.clone(), 1).expect("room").await;
+    assert!(http.open(callee, 1).is_some(), "the place is free again");
+    let https = http.callee("https://example.com/").expect("may be called");
+    assert!(
+        http.open(https, 9).is_none(),
+        "not over connections of ours"
+    );
+    assert_eq!(endpoint.connections.load(Ordering::SeqCst), 0);
+}

@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use pipeline::Clock;
-use schemas::{Millis, Shard};
+use schemas::{Millis, Shard, Work};
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::Order;
 use super::answers::Answers;
 use super::gate::{self, Gates};
 use super::journal::Journal;
@@ -69,15 +70,19 @@ impl Shared {
 }
 
 /// Begins what is ordered until nobody can order any more.
-pub(super) async fn make(
-    shared: &Arc<Shared>,
-    mut orders: UnboundedReceiver<(Shard, Box<CallOrder>)>,
-) {
+pub(super) async fn make(shared: &Arc<Shared>, mut orders: UnboundedReceiver<Order>) {
     let passing = Arc::clone(&shared.answers);
     tokio::spawn(async move { passing.pass_on().await });
     let mut some = Vec::with_capacity(AT_ONCE);
     while orders.recv_many(&mut some, AT_ONCE).await > 0 {
-        for (shard, order) in some.drain(..) {
+        for order in some.drain(..) {
+            let (shard, order) = match order {
+                Order::Call(shard, order) => (shard, order),
+                Order::Soon(work) => {
+                    open(shared, &work);
+                    continue;
+                }
+            };
             let owed = Owed::new(shared, shard, order);
             let host = owed.to.as_ref().ok().and_then(Callee::host).cloned();
             let Some(host) = host else {
@@ -89,6 +94,19 @@ pub(super) async fn make(
             }
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Opens a connection for a call that is to begin soon, unless there are as many as go at once.
+fn open(shared: &Arc<Shared>, work: &Work) {
+    let Ok(to) = shared.http.callee(&work.call.url) else {
+        return;
+    };
+    let Some(inside) = to.host().map(|host| shared.waiting().gates.inside(host)) else {
+        return;
+    };
+    if let Some(opening) = shared.http.open(to, gate::FEW.saturating_sub(inside)) {
+        tokio::spawn(opening);
     }
 }
 

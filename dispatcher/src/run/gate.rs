@@ -15,7 +15,7 @@ use foldhash::fast::RandomState;
 use crate::http::Host;
 
 /// Calls of one host that never wait for each other.
-const FEW: usize = 64;
+pub(super) const FEW: usize = 64;
 /// Between two looks at who waits.
 pub(super) const LOOK: Duration = Duration::from_millis(5);
 /// A host is slow where fewer than one of so many calls ended between two looks: they take longer than
@@ -71,6 +71,11 @@ impl<T> Gates<T> {
         let entered = gate.enter(who);
         self.of.insert(host.clone(), gate);
         entered
+    }
+
+    /// Calls to `host` that were let in and have not ended.
+    pub(super) fn inside(&self, host: &Host) -> usize {
+        self.of.get(host).map_or(0, |gate| gate.inside)
     }
 
     /// A call to `host` ended; whoever enters in its place.

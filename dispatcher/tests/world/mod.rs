@@ -39,6 +39,8 @@ pub(crate) struct World {
     pub(crate) dead_letters: Vec<DeadLetter>,
     /// Handed out and not answered.
     pub(crate) calls: Vec<CallOrder>,
+    /// Calls told of before they began.
+    pub(crate) soon: usize,
     /// Every call ever handed out.
     pub(crate) begun: Vec<(FireId, u32)>,
 }
@@ -90,6 +92,7 @@ impl World {
             outcomes: Vec::new(),
             dead_letters: Vec::new(),
             calls: Vec::new(),
+            soon: 0,
             begun: Vec::new(),
         };
         world.settle();
@@ -278,7 +281,11 @@ impl World {
             self.reads.insert(topic, offset);
         }
         let now = self.now();
-        while let Some(Effect::Call(call)) = self.core.poll_effect() {
+        while let Some(effect) = self.core.poll_effect() {
+            let Effect::Call(call) = effect else {
+                self.soon += 1;
+                continue;
+            };
             assert!(call.fire.due <= now.wall, "early by {now:?}: {call:?}");
             assert!(call.begin_by > now.mono);
             self.begun.push((call.fire.fire_id, call.fire.leg));
