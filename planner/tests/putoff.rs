@@ -4,7 +4,6 @@
 
 mod world;
 
-use bytes::Bytes;
 use pipeline::{Ask, Record, Stage};
 use schemas::Topic;
 use schemas::outcome::Drained;
@@ -185,7 +184,7 @@ fn nothing_that_was_left_is_committed_before_it_is_read_again() {
         offset: left + 1,
         appended: now.wall,
         key: None,
-        value: Some(Bytes::from(other.encode())),
+        value: Some(other.encode()),
         headers: Vec::new(),
     };
     let core = world.core();

@@ -152,6 +152,10 @@ pub(crate) fn ended() -> Vec<Sample> {
             leg(dead, answer(None, Some("connection refused"))),
         ),
         ("outcome.late", leg(End::Expired, None)),
+        (
+            "outcome.completed",
+            OutcomeRecord::Completed(completed(70_000)),
+        ),
     ];
     all.into_iter()
         .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))
@@ -235,10 +239,6 @@ pub(crate) fn outcomes() -> Vec<Sample> {
         ("outcome.unplanted", OutcomeRecord::Unplanted(unplanted)),
         ("outcome.skipped", OutcomeRecord::Unplanted(skipped)),
         ("outcome.missed", OutcomeRecord::Missed(missed)),
-        (
-            "outcome.completed",
-            OutcomeRecord::Completed(completed(70_000)),
-        ),
     ];
     all.into_iter()
         .map(|(name, it)| sample(name, it.encode(), &it, read_outcome))
