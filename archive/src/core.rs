@@ -115,10 +115,11 @@ impl Stage for ArchiveCore {
         self.giving_way.tick(now.wall);
         for record in records {
             let Some(value) = &record.value else { continue };
-            if let Some(late_ms) = Completed::peek(value) {
-                self.giving_way.read(late_ms, &self.config);
+            let outcome = OutcomeRecord::decode(value);
+            if let Ok(OutcomeRecord::Completed(it)) = &outcome {
+                self.giving_way.read(it.latest_ms, &self.config);
             }
-            match OutcomeRecord::decode(value).and_then(Row::of) {
+            match outcome.and_then(Row::of) {
                 Ok(rows) => {
                     let many = rows.len();
                     self.bytes += value.len() / many.max(1) * many;

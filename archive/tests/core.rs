@@ -1,7 +1,7 @@
 //! The archive's core through its verbs.
 #![expect(clippy::unwrap_used, reason = "a test, its builders too")]
 
-use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input};
+use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input, Row};
 use bytes::Bytes;
 use pipeline::{Factory, Now, Opening, Position, Record, Stage};
 use schemas::outcome::{Completed, Drained, End, Ended, Phases, Taken};
@@ -160,6 +160,18 @@ fn memory_is_bounded_while_the_database_is_away() {
     );
 }
 
+/// The database refuses a batch with task 5 in it and writes any other: the tasks that were written.
+fn write_but_for_5(core: &mut ArchiveCore, batch: u64, rows: Vec<Row>) -> Vec<TaskKey> {
+    let tasks: Vec<TaskKey> = rows.into_iter().map(|row| row.task).collect();
+    if tasks.contains(&task(5)) {
+        let reason = "too long".to_owned();
+        core.handle_input(Input::Refused { batch, reason }, at(1));
+        return Vec::new();
+    }
+    core.handle_input(Input::Written { batch }, at(1));
+    tasks
+}
+
 #[test]
 fn the_row_that_is_refused_is_buried_and_the_others_are_written() {
     let mut core = open(
@@ -173,17 +185,7 @@ fn the_row_that_is_refused_is_buried_and_the_others_are_written() {
     core.handle_batch(Topic::Outcomes, records, 8, at(0));
     let (mut written, mut buried) = (0, 0);
     while let Some(Effect::Write { batch, rows }) = core.poll_effect() {
-        let bad = rows.iter().any(|row| row.task == task(5));
-        let input = if bad {
-            Input::Refused {
-                batch,
-                reason: "too long".to_owned(),
-            }
-        } else {
-            written += rows.len();
-            Input::Written { batch }
-        };
-        core.handle_input(input, at(1));
+        written += write_but_for_5(&mut core, batch, rows).len();
         buried += core.take_turn(at(1)).records.len();
     }
     assert_eq!((written, buried), (7, 1));
@@ -216,17 +218,7 @@ fn legs_that_came_in_one_record_are_rows_of_their_own_and_buried_alone() {
     core.handle_batch(Topic::Outcomes, records, 3, at(0));
     let (mut written, mut buried) = (Vec::new(), Vec::new());
     while let Some(Effect::Write { batch, rows }) = core.poll_effect() {
-        let bad = rows.iter().any(|row| row.task == task(5));
-        let input = if bad {
-            Input::Refused {
-                batch,
-                reason: "too long".to_owned(),
-            }
-        } else {
-            written.extend(rows.into_iter().map(|row| row.task));
-            Input::Written { batch }
-        };
-        core.handle_input(input, at(1));
+        written.extend(write_but_for_5(&mut core, batch, rows));
         let turn = core.take_turn(at(1));
         // What is left of a record keeps its place until all of it is dealt with.
         let through = turn.positions[0].1.offset;
@@ -331,7 +323,7 @@ fn a_taken_firing_is_a_row_of_its_work() {
         due: Millis(86_400_500),
         at: Millis(7),
     };
-    let row = archive::Row::of(OutcomeRecord::Revoked(taken, work.encode(b"x")))
+    let row = Row::of(OutcomeRecord::Revoked(taken, work.encode(b"x")))
         .unwrap()
         .remove(0);
     assert_eq!(

@@ -203,10 +203,7 @@ impl<S: Store> Stage for PlannerCore<S> {
 
     fn handle_input(&mut self, input: Input, now: Now) {
         self.tick(now);
-        match input {
-            Input::Busy => self.putting_off.busy(self.now),
-            question => self.read(question),
-        }
+        self.read(input);
         self.stop_if_broken();
     }
 

@@ -19,7 +19,7 @@ impl<S: Store> PlannerCore<S> {
     pub(super) fn read(&mut self, input: Input) {
         let running = matches!(self.life, Life::Running);
         let (token, reply) = match input {
-            Input::Busy => return,
+            Input::Busy => return self.putting_off.busy(self.now),
             Input::Get { token, .. }
             | Input::List { token, .. }
             | Input::Sweep { token, .. }
