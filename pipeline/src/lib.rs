@@ -43,4 +43,4 @@ pub use error::LogError;
 pub use inbox::Inbox;
 pub use log::{Broker, Log, LogEvent, Producer};
 pub use record::{Outgoing, Position, Record, TopicPartition};
-pub use stage::{Ask, Factory, Opening, Pace, Stage, Turn};
+pub use stage::{Ask, BUSY_MS, Factory, Opening, Pace, Stage, Turn};

@@ -7,6 +7,9 @@ use schemas::{Millis, Shard, Shards, Topic};
 use crate::clock::Now;
 use crate::record::{Outgoing, Position, Record};
 
+/// That the machine has no time left holds for so long when a stage is told, ms.
+pub const BUSY_MS: u64 = 500;
+
 /// One shard of one stage, as a pure state machine: no clock, no I/O, no thread, and it cannot fail;
 /// bad input becomes an output.
 pub trait Stage {

@@ -154,15 +154,12 @@ impl<S: Store> PlannerCore<S> {
         });
     }
 
-    /// How many things it told.
-    fn handle_record(&mut self, topic: Topic, record: Record) -> usize {
+    fn handle_record(&mut self, topic: Topic, record: Record) {
         match topic {
-            Topic::Outcomes => return self.handle_outcome(record),
             Topic::Forwards => self.admit_forward(record),
             Topic::Calendars => self.admit_calendar(record),
             _ => self.admit(topic, record),
         }
-        1
     }
 
     /// What may be put off is done when a turn is cut.
@@ -186,14 +183,11 @@ impl<S: Store> Stage for PlannerCore<S> {
         self.tick(now);
         match (&self.life, topic) {
             (Life::Restoring(_), Topic::Index) => self.restore(records, position),
+            (Life::Running, Topic::Outcomes) => self.take_outcomes(records, position),
             (Life::Running, topic) if topic != Topic::Index => {
-                let mut taken = 0;
+                self.lanes.took(topic, records.len(), position);
                 for record in records {
-                    taken += self.handle_record(topic, record);
-                }
-                self.lanes.took(topic, taken, position);
-                if topic == Topic::Outcomes {
-                    self.outcomes_read(position);
+                    self.handle_record(topic, record);
                 }
             }
             _ => {}

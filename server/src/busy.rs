@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use pipeline::Inbox;
+use schemas::Shards;
+
 /// How often it is looked.
 const LOOK: Duration = Duration::from_millis(100);
 /// Busy is a machine whose processors did nothing for less than one of so many parts of the time between two looks: those
@@ -43,23 +46,42 @@ impl Spent {
     }
 }
 
-/// Says it to `tell` again and again for as long as the machine is busy. Ends where the kernel does not tell how busy
-/// it is: nothing waits there.
-pub(crate) async fn watch(tell: impl Fn()) {
-    let Some(mut before) = Spent::read() else {
-        return;
-    };
-    let mut looks = tokio::time::interval(LOOK);
-    looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        looks.tick().await;
-        let Some(now) = Spent::read() else {
+/// Who is told.
+#[derive(Default)]
+pub(crate) struct Hearers(Vec<Box<dyn Fn() + Send>>);
+
+impl Hearers {
+    /// Adds the cores of all shards behind `inbox`.
+    pub(crate) fn add<I: Send + 'static>(
+        &mut self,
+        inbox: &Inbox<I>,
+        shards: Shards,
+        input: fn() -> I,
+    ) {
+        let inbox = inbox.clone();
+        self.0.push(Box::new(move || {
+            inbox.push_all(shards.all().map(|shard| (shard, input())));
+        }));
+    }
+
+    /// Tells them again and again for as long as the machine is busy. Ends where nobody hears, or the kernel does not
+    /// tell how busy it is: nothing waits there.
+    pub(crate) async fn watch(self) {
+        let Some(mut before) = Spent::read().filter(|_| !self.0.is_empty()) else {
             return;
         };
-        if now.is_busy_since(before) {
-            tell();
+        let mut looks = tokio::time::interval(LOOK);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            looks.tick().await;
+            let Some(now) = Spent::read() else {
+                return;
+            };
+            if now.is_busy_since(before) {
+                self.0.iter().for_each(|tell| tell());
+            }
+            before = now;
         }
-        before = now;
     }
 }
 

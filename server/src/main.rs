@@ -13,6 +13,7 @@ mod internal;
 mod owners;
 mod roles;
 mod stages;
+mod stop;
 mod sweep;
 mod telemetry;
 mod topics;

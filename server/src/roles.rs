@@ -15,7 +15,6 @@ use planner::run::Desk;
 use schemas::{Role, Topic};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::admin::{self, Admin};
 use crate::broker::{self, TopicsSeen};
@@ -24,6 +23,7 @@ use crate::config::Config;
 use crate::desk::{Local, Planners};
 use crate::internal::{self, Remote};
 use crate::owners::{self, Table};
+use crate::stop::{Stop, stop_on_signals};
 use crate::telemetry;
 use crate::workers::{Ground, Worker};
 use crate::{busy, stages, sweep};
@@ -36,7 +36,7 @@ const UPKEEP: Duration = Duration::from_secs(5);
 /// Runs the roles until SIGTERM or SIGINT, or until one of them cannot go on.
 pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Result<()> {
     // First of all: a process that is asked to end while it starts ends in order as well.
-    let stop = tokio_stop();
+    let stop = Stop::new();
     stop_on_signals(stop.clone())?;
     let metrics = telemetry::start_metrics()?;
     let (broker, topics) = broker::open(&config)?;
@@ -53,6 +53,7 @@ pub(crate) async fn serve(config: Config, roles: Vec<RoleName>) -> anyhow::Resul
         topics,
         workers: Vec::new(),
         planner: None,
+        busy: busy::Hearers::default(),
     };
     // Nothing is started before every address is bound: a taken port is said at once.
     let http = bind("http.listen", &process.config.http.listen).await?;
@@ -81,42 +82,8 @@ struct Process {
     topics: TopicsSeen,
     workers: Vec<Worker>,
     planner: Option<Local>,
-}
-
-/// Told once, heard by everybody.
-#[derive(Clone)]
-struct Stop(Arc<tokio::sync::watch::Sender<bool>>);
-
-impl Stop {
-    fn stop(&self) {
-        self.0.send_replace(true);
-    }
-
-    async fn stopped(&self) {
-        let mut heard = self.0.subscribe();
-        // An error would mean that nobody can stop us any more; `self` holds a sender.
-        if heard.wait_for(|stopped| *stopped).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
-fn tokio_stop() -> Stop {
-    Stop(Arc::new(tokio::sync::watch::Sender::new(false)))
-}
-
-/// From its return on no signal ends the process at once.
-fn stop_on_signals(stop: Stop) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
-            _ = interrupt.recv() => tracing::info!("interrupted: draining"),
-        }
-        stop.stop();
-    });
-    Ok(())
+    /// Those who give way when the machine has no time left.
+    busy: busy::Hearers,
 }
 
 impl Process {
@@ -145,6 +112,7 @@ impl Process {
         if self.has(RoleName::Archive) && !self.config.archive.url.is_empty() {
             self.start_archive()?;
         }
+        tokio::spawn(std::mem::take(&mut self.busy).watch());
         let bound_ms = self.config.worker.clock_bound.0;
         Worker::watch_clock(&self.ground, bound_ms, &self.workers)
     }
@@ -153,7 +121,9 @@ impl Process {
         let config = stages::planner(&self.config)?;
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
-        self.watch_busy(&inbox, || planner::event::Input::Busy);
+        let shards = self.ground.broker.shards();
+        self.busy
+            .add(&inbox, shards, || planner::event::Input::Busy);
         let data = &self.config.planner.data;
         let factory = planner::run::factory(config, data, self.ground.broker.shards())
             .with_context(|| format!("cannot use `{}` (`planner.data`)", data.display()))?;
@@ -198,7 +168,8 @@ impl Process {
         let config = stages::archive(&self.config);
         let inbox = Inbox::new();
         let writer = archive::run::Writer::new(&from.url, inbox.clone(), &Handle::current());
-        self.watch_busy(&inbox, || archive::Input::Busy);
+        let shards = self.ground.broker.shards();
+        self.busy.add(&inbox, shards, || archive::Input::Busy);
         let clock = Arc::clone(&self.ground.clock);
         tokio::spawn(writer.clone().maintain(clock, from.retention_days));
         let factory = archive::ArchiveFactory::new(config);
@@ -213,14 +184,6 @@ impl Process {
         )?;
         self.workers.push(worker);
         Ok(())
-    }
-
-    /// Tells every shard's core behind `inbox` when the machine has no time left.
-    fn watch_busy<I: Send + 'static>(&self, inbox: &Inbox<I>, input: fn() -> I) {
-        let (inbox, shards) = (inbox.clone(), self.ground.broker.shards());
-        tokio::spawn(busy::watch(move || {
-            inbox.push_all(shards.all().map(|shard| (shard, input())));
-        }));
     }
 
     /// The door and what the process says about itself, and where planners answer other processes.

@@ -10,19 +10,19 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use schemas::{RequestId, Role, Shard, Topic};
 
-use crate::actor::{Actor, Worker};
 use crate::alarm::Alarm;
-use crate::clock::{SkewedClock, WorldClock};
+use crate::clock::WorldClock;
 use crate::fates::Fates;
 use crate::history::{Disturbed, History, Sent};
-use crate::kinds::{Archive, Dispatcher, Planner, Told, Trigger};
+use crate::kinds::Told;
 use crate::plan::sweep::tagged;
 use crate::plan::{Fault, Plan};
-use crate::planted::Bug;
 use crate::table::Table;
 use crate::trace::Trace;
+use being::Being;
 
 mod asked;
+mod being;
 mod calendars;
 mod ends;
 mod faults;
@@ -55,23 +55,6 @@ pub struct World {
     pub(crate) rounds: u64,
     /// When it was last looked whether all is over.
     looked_at: u64,
-}
-
-/// A worker, and what the world does to it.
-struct Being {
-    actor: Box<dyn Actor>,
-    /// It exists; a dead one is started again by the agenda.
-    alive: bool,
-    /// It stands still until then.
-    stalled_until: u64,
-    /// Not to join before.
-    join_at: u64,
-    /// It waits until then, unless something comes.
-    wake_at: u64,
-    /// It gives everything up, until then at most, and leaves for so long.
-    leaving: Option<(u64, u64)>,
-    /// Another took its name: it does not come back.
-    replaced: bool,
 }
 
 /// What the world has on its agenda.
@@ -177,35 +160,6 @@ impl World {
         for (at, for_ms) in &plan.busy {
             self.schedule(*at, Happening::Busy(at + for_ms));
         }
-    }
-
-    fn add_worker(&mut self, role: Role, name: &str) -> usize {
-        let skew = self.plan.skew_ms;
-        let mut off = self.rng.random_range(-skew..=skew);
-        let bug = self.plan.bug;
-        if role == Role::Dispatcher && bug == Some(Bug::FastClock) {
-            off += asked::FAST_MS;
-        }
-        let booted = self.rng.random_range(0..1_000_000);
-        let clock = SkewedClock::new(Arc::clone(&self.clock), off, booted);
-        let seed = self.rng.random();
-        let actor: Box<dyn Actor> = match role {
-            Role::Planner => Box::new(Worker::<Planner>::new(name, seed, clock, bug)),
-            Role::Trigger => Box::new(Worker::<Trigger>::new(name, seed, clock, bug)),
-            Role::Dispatcher => Box::new(Worker::<Dispatcher>::new(name, seed, clock, bug)),
-            Role::Archive => Box::new(Worker::<Archive>::new(name, seed, clock, bug)),
-        };
-        debug_assert_eq!(actor.role(), role);
-        self.workers.push(Being {
-            actor,
-            alive: false,
-            stalled_until: 0,
-            join_at: 0,
-            wake_at: 0,
-            leaving: None,
-            replaced: false,
-        });
-        self.workers.len() - 1
     }
 
     fn schedule(&mut self, at: u64, happening: Happening) {
@@ -332,19 +286,6 @@ impl World {
         self.history
             .alarms
             .push(format!("{busy:?} never come to rest at {now}"));
-    }
-
-    fn has_work(&self, n: usize, now: u64) -> bool {
-        let Some(being) = self.workers.get(n) else {
-            return false;
-        };
-        if !being.alive || being.stalled_until > now {
-            return false;
-        }
-        if !being.actor.is_up() {
-            return !being.replaced && being.join_at <= now;
-        }
-        being.wake_at <= now || self.broker.has_news(being.actor.role(), being.actor.name())
     }
 
     /// One round of a worker.

@@ -1,12 +1,10 @@
 //! The archive gives way to calls: while the machine has no time left and calls begin late, it neither reads
 //! nor writes.
 
+use pipeline::BUSY_MS;
 use schemas::Millis;
 
 use crate::config::Config;
-
-/// That the machine is busy holds for so long when it is said, ms.
-const BUSY_MS: u64 = 500;
 
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct GivingWay {

@@ -93,11 +93,6 @@ impl Lane {
         self.calls
     }
 
-    /// What came last and is to be called later.
-    pub(crate) fn take_coming(&mut self) -> Vec<Arc<Work>> {
-        std::mem::take(&mut self.coming)
-    }
-
     /// Whether there are calls of cores before this one whose fires were not read back yet.
     pub(crate) fn remembers(&self) -> bool {
         !self.past.is_empty()

@@ -12,7 +12,7 @@
 //! which takes the dedup window.
 
 use bytes::Bytes;
-use pipeline::Ask;
+use pipeline::{Ask, BUSY_MS, Record};
 use schemas::outcome::Completed;
 use schemas::{Millis, Topic};
 
@@ -20,9 +20,6 @@ use super::PlannerCore;
 use crate::config::PlannerConfig;
 use crate::metrics;
 use crate::store::Store;
-
-/// That the machine is busy holds for so long when it is said, ms.
-const BUSY_MS: u64 = 500;
 
 /// What was left standing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,8 +83,10 @@ impl<S: Store> PlannerCore<S> {
         false
     }
 
-    /// Takes that every outcome below `position` was handed in.
-    pub(super) fn outcomes_read(&mut self, position: i64) {
+    /// Handles outcomes, every one below `position` that is for now.
+    pub(super) fn take_outcomes(&mut self, records: Vec<Record>, position: i64) {
+        let told = records.into_iter().map(|it| self.handle_outcome(it)).sum();
+        self.lanes.took(Topic::Outcomes, told, position);
         let it = &mut self.putting_off;
         it.position = position;
         it.read_to = it.read_to.max(position);

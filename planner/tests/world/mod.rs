@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 pub(crate) mod behind;
+mod folded;
+mod harm;
 pub(crate) mod script;
 pub(crate) mod shares;
 mod shown;
@@ -12,15 +14,13 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use pipeline::{Ask, Factory, Now, Opening, Outgoing, Position, Record, Stage};
-use planner::store::{MemoryStore, MemoryStores, Store, StoreSource};
+use planner::store::{MemoryStore, MemoryStores};
 use planner::{Effect, Input, PlannerConfig, PlannerCore, PlannerFactory};
 use schemas::answer::REQUEST_HEADER;
-use schemas::outcome::{Completed, End};
-use schemas::{
-    CommandAnswer, Millis, OutcomeRecord, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic,
-};
+use schemas::{CommandAnswer, Millis, Shard, Shards, TaskId, TaskKey, TaskView, TenantId, Topic};
 
 use behind::Behind;
+use folded::folded;
 
 /// Where time starts: the beginning of an instance.
 pub(crate) const START: i64 = 1_796_086_800_000;
@@ -177,45 +177,6 @@ impl World {
         self.core = Some(self.factory.open(opening));
     }
 
-    /// Drops the core, as after an aborted turn or a crash.
-    pub(crate) fn crash(&mut self) {
-        if let Some(core) = self.core.take() {
-            self.factory.close(self.shard, core);
-        }
-        if self.lose_stores {
-            self.factory.stores().lose(self.shard);
-        }
-    }
-
-    /// Drops the core; the next one is of a release with these time zone data.
-    pub(crate) fn release(&mut self, zones: planner::Zones) {
-        self.crash();
-        self.factory.set_zones(zones);
-    }
-
-    /// Drops the core and its store.
-    pub(crate) fn lose(&mut self) {
-        self.crash();
-        self.factory.stores().lose(self.shard);
-    }
-
-    /// Overwrites the value of every key of the local table that begins with `prefix`; the core is
-    /// dropped before. Tells how many there were.
-    pub(crate) fn spoil(&mut self, prefix: u8, with: &'static [u8]) -> usize {
-        self.crash();
-        let mut store = self.factory.stores().open(self.shard).unwrap();
-        let rows = store.scan(&[prefix], &[prefix + 1], usize::MAX).unwrap();
-        let value = Some(Bytes::from_static(with));
-        let spoilt: Vec<_> = rows
-            .into_iter()
-            .map(|(key, _)| (key, value.clone()))
-            .collect();
-        let count = spoilt.len();
-        store.apply(spoilt).unwrap();
-        self.factory.stores().close(self.shard, store);
-        count
-    }
-
     /// Lets everything happen that can without time passing.
     pub(crate) fn pump(&mut self) {
         for _ in 0..100_000 {
@@ -365,27 +326,9 @@ impl World {
         true
     }
 
-    /// Keeps the last record of each key of `index`, and of tombstones nothing.
-    pub(crate) fn compact(&mut self) {
-        let Some(log) = self.log.get_mut(&Topic::Index) else {
-            return;
-        };
-        let last: BTreeMap<_, _> = log.iter().map(|r| (r.key.clone(), r.offset)).collect();
-        let end = end_of(log);
-        log.retain(|record| {
-            let kept = last.get(&record.key) == Some(&record.offset) && record.value.is_some();
-            kept || record.offset + 1 == end
-        });
-    }
-
     /// How many commands were given.
     pub(crate) fn requests(&self) -> u128 {
         self.requests
-    }
-
-    /// Loses what was committed, of every topic.
-    pub(crate) fn forget_positions(&mut self) {
-        self.committed.clear();
     }
 
     pub(crate) fn view(&mut self, id: &str) -> Option<TaskView> {
@@ -403,21 +346,4 @@ pub(crate) fn task(id: &str) -> TaskKey {
         tenant: TenantId::new("t").unwrap(),
         id: TaskId::new(id).unwrap(),
     }
-}
-
-/// As a dispatcher writes them: those that ended well in one record, before the others.
-fn folded(outcomes: Vec<OutcomeRecord>) -> Vec<OutcomeRecord> {
-    let (mut well, mut others) = (Vec::new(), Vec::new());
-    for outcome in outcomes {
-        match outcome {
-            OutcomeRecord::Ended(it) if it.end == End::Success && it.part.is_none() => {
-                well.push(it)
-            }
-            other => others.push(other),
-        }
-    }
-    if !well.is_empty() {
-        others.insert(0, OutcomeRecord::Completed(Completed::new(well)));
-    }
-    others
 }

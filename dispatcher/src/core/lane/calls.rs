@@ -1,9 +1,10 @@
 //! What came of calls, and what of that a successor must know.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rand::Rng;
-use schemas::Millis;
+use schemas::{Millis, Work};
 
 use super::{Lane, name};
 use crate::core::outcome;
@@ -11,6 +12,11 @@ use crate::core::past::{self, Answered, PastCall};
 use crate::event::{Input, Token};
 
 impl Lane {
+    /// What came last and is to be called later.
+    pub(crate) fn take_coming(&mut self) -> Vec<Arc<Work>> {
+        std::mem::take(&mut self.coming)
+    }
+
     /// Takes the answer to an order, of this core or of one before it; `false` where it is none.
     pub(crate) fn handle_input(&mut self, input: Input, now: Millis, rng: &mut impl Rng) -> bool {
         let token = input.token();

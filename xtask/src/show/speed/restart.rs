@@ -10,10 +10,12 @@ use crate::show::load::Seen;
 use crate::show::report::{Aim, Report};
 use anyhow::{Context, Result};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const PENDING: u64 = 10_000_000;
 const LOADED: u64 = 1_000_000;
+/// At which those are registered, /s.
+const HERD_RATE: u64 = 15_000;
 const WITH_STORE_S: f64 = 5.0;
 const WITHOUT_STORE_S: f64 = 120.0;
 const TRIGGER_S: f64 = 3.0;
@@ -21,6 +23,8 @@ const TRIGGER_S: f64 = 3.0;
 const READY: Duration = Duration::from_secs(240);
 /// Load before the kill: connections are warm by then.
 const BEFORE: Duration = Duration::from_secs(10);
+/// How often it is looked how many are loaded.
+const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) fn soon(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let mut stand = Stand::up(args, "restart")?;
@@ -46,21 +50,46 @@ pub(super) fn soon(args: &ShowArgs, report: &mut Report) -> Result<()> {
     );
 
     let tasks = stand.tasks(LOADED);
-    // All are planted when the trigger is killed, some are due every moment, and few have fired.
-    let flags = format!("steady --tasks {tasks} --rate 15000 --ahead 90s..270s");
-    let planted = Duration::from_secs((tasks / 15_000 + 5).max(100));
-    let with = killed(&mut stand, "trigger-1", &flags, planted, |stand| {
-        let loaded = loaded(stand)?;
+    loaded_trigger(&mut stand, tasks, report)
+}
+
+/// A herd is loaded and not due for half a minute, and beside it some are due every moment.
+fn loaded_trigger(stand: &mut Stand, tasks: u64, report: &mut Report) -> Result<()> {
+    let program = stand.programs.load.clone();
+    let args = load_args(
+        stand,
+        &format!("herd --tasks {tasks} --rate {HERD_RATE} --ahead 45s"),
+    );
+    std::thread::scope(|scope| {
+        let herd = scope.spawn(move || crate::show::load::run(&program, "restart-herd", &args));
+        let most = await_loaded(stand, tasks)?;
+        let short = "short --rate 200 --for 25s";
+        let with = killed(stand, "trigger-1", short, BEFORE, |_| Ok(()))?;
         report.figure(
             "tasks loaded by the trigger",
-            loaded,
+            most,
             "",
             Aim::AtLeast(tasks as f64 * 0.9),
         );
+        tell(report, "trigger", &with, TRIGGER_S);
+        let herd = herd.join().ok().context("the load failed")??;
+        let of = format!("herd of {tasks}, loaded twice");
+        herd.report_exact(report, &of);
+        herd.report_lateness(report, &of, Aim::Told);
         Ok(())
-    })?;
-    tell(report, "trigger", &with, TRIGGER_S);
-    Ok(())
+    })
+}
+
+/// Waits until the trigger has loaded so many, but not into the time in which they are due; how many it has.
+fn await_loaded(stand: &mut Stand, tasks: u64) -> Result<f64> {
+    let until = Instant::now() + Duration::from_secs(tasks / HERD_RATE + 10);
+    loop {
+        let loaded = loaded(stand)?;
+        if loaded >= tasks as f64 || Instant::now() >= until {
+            return Ok(loaded);
+        }
+        sleep(LOOK);
+    }
 }
 
 /// What was seen of a load in whose middle a role was killed and at once started again.
@@ -78,12 +107,7 @@ fn killed(
     harm: impl FnOnce(&mut Stand) -> Result<()>,
 ) -> Result<Killed> {
     let load = stand.programs.load.clone();
-    let mut args = crate::show::timing::words(&format!("{flags} --via kafka --target"));
-    args.push(stand.pipe.bootstrap().to_owned());
-    args.extend(["--prefix".to_owned(), stand.pipe.prefix.clone()]);
-    if let Some(shards) = stand.pipe.shards() {
-        args.extend(["--shards".to_owned(), shards.to_owned()]);
-    }
+    let args = load_args(stand, flags);
     std::thread::scope(|scope| {
         let seen = scope.spawn(move || crate::show::load::run(&load, "restart", &args));
         sleep(before);
@@ -95,6 +119,16 @@ fn killed(
         let seen = seen.join().ok().context("the load failed")??;
         Ok(Killed { seen, at })
     })
+}
+
+fn load_args(stand: &Stand, flags: &str) -> Vec<String> {
+    let mut args = crate::show::timing::words(&format!("{flags} --via kafka --target"));
+    args.push(stand.pipe.bootstrap().to_owned());
+    args.extend(["--prefix".to_owned(), stand.pipe.prefix.clone()]);
+    if let Some(shards) = stand.pipe.shards() {
+        args.extend(["--shards".to_owned(), shards.to_owned()]);
+    }
+    args
 }
 
 /// Placements in the trigger's wheels by its own metrics.
