@@ -22,7 +22,7 @@ use crate::flags::Settings;
 
 const ROLES: [Role; 3] = [Role::Planner, Role::Dispatcher, Role::Archive];
 /// Between two looks; each is a handful of requests.
-const LOOK: Duration = Duration::from_millis(500);
+const LOOK: Duration = Duration::from_millis(250);
 
 /// Looks until it is stopped.
 pub(crate) struct Watching {

@@ -38,7 +38,9 @@ offsets.retention.minutes=43200
 log.retention.check.interval.ms=30000
 num.network.threads=3
 num.io.threads=4
-log.cleaner.dedupe.buffer.size=16777216
+# One round of cleaning takes as many keys as fit here, and copies the whole topic: with a few each of very many
+# rounds does. Kafka's own is twice this.
+log.cleaner.dedupe.buffer.size=67108864
 ";
 
 impl Layout {

@@ -15,9 +15,12 @@ use std::process::Command;
 const SIZES: [u64; 3] = [1_000_000, 10_000_000, 30_000_000];
 /// Tasks of one load run: what a run keeps of each would else be what is measured.
 const CHUNK: u64 = 2_000_000;
-/// Registered to measure the rate at a size: enough that half a second more or less, at which it is looked
+/// Registered to measure the rate at a size: enough that a quarter of a second, at which it is looked
 /// whether all is planned, does not matter.
 const PROBE: u64 = 500_000;
+/// Runs at a size, of which the middle one counts, figure by figure: the p99 of half a minute is
+/// by itself up to a sixth off.
+const ROUNDS: usize = 3;
 /// Against the first size, %.
 const FLAT: f64 = 15.0;
 const RSS_MIB: f64 = 1_024.0;
@@ -37,6 +40,7 @@ struct Look {
 pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let stand = Stand::up(args, "pending")?;
     let mut looks: Vec<Look> = Vec::new();
+    let mut seen = Vec::new();
     let mut pending = 0;
     let begun_with = used(&stand)?;
     for size in sizes(args) {
@@ -52,10 +56,11 @@ pub(super) fn flat(args: &ShowArgs, report: &mut Report) -> Result<()> {
             report.figure(format!("{size} pending: tried"), 0.0, "", Aim::Is(1.0));
             break;
         }
-        grow(&stand, size - pending)?;
+        seen.extend(grow(&stand, size - pending)?);
         pending = size;
-        looks.push(look(&stand, size, report)?);
+        looks.push(look(&stand, size, report, &mut seen)?);
     }
+    peaks(&seen, report);
     let bytes = used(&stand)?.saturating_sub(begun_with) / pending.max(1);
     report.figure("disk of a pending task", bytes as f64, "bytes", Aim::Told);
     compare(&looks, report);
@@ -71,17 +76,19 @@ pub(super) fn sizes(args: &ShowArgs) -> Vec<u64> {
 }
 
 /// Registers so many more tasks, due in days, as fast as it goes, and waits until all are planned.
-pub(super) fn grow(stand: &Stand, mut tasks: u64) -> Result<()> {
+pub(super) fn grow(stand: &Stand, mut tasks: u64) -> Result<Vec<Seen>> {
+    let mut all = Vec::new();
     while tasks > 0 {
         let chunk = tasks.min(CHUNK);
         let seen = far(stand, chunk)?;
         if seen.registered < chunk {
             bail!("{} of {chunk} tasks were registered", seen.registered);
         }
+        all.push(seen);
         tasks -= chunk;
     }
     stand::rest();
-    Ok(())
+    Ok(all)
 }
 
 /// The rate is beyond what is possible: as fast as the planner takes them.
@@ -90,13 +97,11 @@ fn far(stand: &Stand, tasks: u64) -> Result<Seen> {
     stand.load("pending", &flags)
 }
 
-fn look(stand: &Stand, size: u64, report: &mut Report) -> Result<Look> {
+fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> Result<Look> {
     let probe = far(stand, PROBE)?;
     // Until planned, not until acknowledged; the load program lingers for two seconds behind that.
     let rate = probe.registered as f64 / (probe.seconds - 2.0).max(0.1);
-    let seconds = stand.seconds(30);
-    let steady = format!("steady --rate 1000 --for {seconds}s --ahead 2s..10s");
-    let seen = stand.load("pending-steady", &steady)?;
+    all.push(probe);
     let of = format!("{size} pending");
     report.figure(
         format!("{of}: registered and planned"),
@@ -104,25 +109,49 @@ fn look(stand: &Stand, size: u64, report: &mut Report) -> Result<Look> {
         "/s",
         Aim::Told,
     );
-    seen.report_exact(report, &of);
-    seen.report_lateness(report, &of, Aim::Told);
-    let roles = seen.rss_mib.iter();
-    let memory = roles.filter(|(role, _)| ROLES.contains(&role.as_str()));
+    let seconds = stand.seconds(30);
+    let steady = format!("steady --rate 1000 --for {seconds}s --ahead 2s..10s");
+    let mut rounds = Vec::new();
+    for round in 1..=ROUNDS {
+        let seen = stand.load("pending-steady", &steady)?;
+        let of = format!("{of}, run {round}");
+        seen.report_exact(report, &of);
+        seen.report_lateness(report, &of, Aim::Told);
+        rounds.push(seen);
+    }
+    let middle_of = |figure: &dyn Fn(&Seen) -> f64| middle(rounds.iter().map(figure).collect());
+    let memory =
+        |role: &str| middle_of(&|seen| seen.rss_mib.get(role).copied().unwrap_or(f64::NAN));
     let look = Look {
         size,
         rate,
-        lateness: [seen.lateness_ms.p50, seen.lateness_ms.p99],
-        memory: memory.map(|(role, mib)| (role.clone(), *mib)).collect(),
+        lateness: [
+            middle_of(&|seen| seen.lateness_ms.p50),
+            middle_of(&|seen| seen.lateness_ms.p99),
+        ],
+        memory: ROLES.map(|role| (role.to_owned(), memory(role))).to_vec(),
     };
-    for (role, mib) in &look.memory {
+    all.extend(rounds);
+    Ok(look)
+}
+
+/// What each role had at most in any run, those that made what is pending too.
+fn peaks(all: &[Seen], report: &mut Report) {
+    for role in ROLES {
+        let had = all.iter().filter_map(|seen| seen.rss_mib.get(role));
+        let most = had.copied().fold(f64::NAN, f64::max);
         report.figure(
-            format!("{of}: memory, {role}"),
-            *mib,
+            format!("memory at most, {role}"),
+            most,
             "MiB",
             Aim::AtMost(RSS_MIB),
         );
     }
-    Ok(look)
+}
+
+fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn compare(looks: &[Look], report: &mut Report) {
@@ -185,4 +214,17 @@ fn free(dir: &Path) -> Result<u64> {
 
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::middle;
+
+    #[test]
+    fn the_middle_is_between_the_others() {
+        assert_eq!(middle(vec![3.0, 9.0, 1.0]), 3.0);
+        assert!(middle(Vec::new()).is_nan());
+        // A figure that was not taken is no low one.
+        assert!(middle(vec![f64::NAN, 1.0, f64::NAN]).is_nan());
+    }
 }

@@ -1,6 +1,7 @@
 //! The archive's core through its verbs.
 #![expect(clippy::unwrap_used, reason = "a test, its builders too")]
 
+#[path = "core/folded.rs"]
 mod folded;
 
 use archive::{ArchiveCore, ArchiveFactory, Config, Effect, Input, Row};
