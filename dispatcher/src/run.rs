@@ -72,7 +72,10 @@ impl Caller {
             let (line, orders) = unbounded_channel();
             std::thread::Builder::new()
                 .name(format!("calls-{number}"))
-                .spawn(move || runtime.block_on(calls::make(&shared, orders)))
+                .spawn(move || {
+                    pipeline::prompt::be_prompt();
+                    runtime.block_on(calls::make(&shared, orders));
+                })
                 .map_err(Error::Thread)?;
             Ok(line)
         };

@@ -30,6 +30,7 @@ pub mod kafka;
 pub mod log;
 pub mod memory;
 pub mod metrics;
+pub mod prompt;
 pub mod record;
 pub mod retention;
 pub mod skew;

@@ -56,6 +56,10 @@ impl Worker {
         let thread = std::thread::Builder::new()
             .name(role.name().to_owned())
             .spawn(move || {
+                // What the trigger fires has a lead; a call has none.
+                if role == Role::Dispatcher {
+                    pipeline::prompt::be_prompt();
+                }
                 pipeline::worker::run(
                     broker.as_ref(),
                     role,
