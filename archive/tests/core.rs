@@ -195,7 +195,6 @@ fn the_row_that_is_refused_is_buried_and_the_others_are_written() {
     assert_eq!(position(&mut core, at(1)), 8);
 }
 
-/// One record of all of these.
 #[test]
 fn what_is_not_understood_is_buried_and_passed() {
     let mut core = open(small(), None);

@@ -2,6 +2,7 @@
 
 use super::*;
 
+/// One record of all of these.
 fn together(numbers: std::ops::Range<i64>) -> OutcomeRecord {
     let one = |n| match ended(n) {
         OutcomeRecord::Ended(ended) => ended,

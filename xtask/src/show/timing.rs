@@ -127,6 +127,13 @@ pub(crate) fn kafka_load(
     pipe: &Deployment,
     flags: &[String],
 ) -> Result<Seen> {
+    let mut args = through_kafka(pipe, flags);
+    args.extend(["--pids".to_owned(), pids(&pipe.watched())]);
+    load::run(program, name, &args)
+}
+
+/// `flags` of a load that registers through the topics of `pipe`.
+pub(crate) fn through_kafka(pipe: &Deployment, flags: &[String]) -> Vec<String> {
     let mut args = flags.to_vec();
     args.extend(words("--via kafka --target"));
     args.push(pipe.bootstrap().to_owned());
@@ -134,8 +141,7 @@ pub(crate) fn kafka_load(
     if let Some(shards) = pipe.shards() {
         args.extend(["--shards".to_owned(), shards.to_owned()]);
     }
-    args.extend(["--pids".to_owned(), pids(&pipe.watched())]);
-    load::run(program, name, &args)
+    args
 }
 
 fn on_dev(programs: &Programs, name: &str, flags: &[String]) -> Result<Seen> {

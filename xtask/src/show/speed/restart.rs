@@ -8,9 +8,11 @@ use crate::services::remove_dir;
 use crate::show::ShowArgs;
 use crate::show::load::Seen;
 use crate::show::report::{Aim, Report};
+use crate::show::timing::{through_kafka, words};
+use crate::sys;
 use anyhow::{Context, Result};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 const PENDING: u64 = 10_000_000;
 const LOADED: u64 = 1_000_000;
@@ -23,8 +25,6 @@ const TRIGGER_S: f64 = 3.0;
 const READY: Duration = Duration::from_secs(240);
 /// Load before the kill: connections are warm by then.
 const BEFORE: Duration = Duration::from_secs(10);
-/// How often it is looked how many are loaded.
-const LOOK: Duration = Duration::from_millis(500);
 
 pub(super) fn soon(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let mut stand = Stand::up(args, "restart")?;
@@ -56,10 +56,8 @@ pub(super) fn soon(args: &ShowArgs, report: &mut Report) -> Result<()> {
 /// A herd is loaded and not due for half a minute, and beside it some are due every moment.
 fn loaded_trigger(stand: &mut Stand, tasks: u64, report: &mut Report) -> Result<()> {
     let program = stand.programs.load.clone();
-    let args = load_args(
-        stand,
-        &format!("herd --tasks {tasks} --rate {HERD_RATE} --ahead 45s"),
-    );
+    let flags = format!("herd --tasks {tasks} --rate {HERD_RATE} --ahead 45s");
+    let args = through_kafka(&stand.pipe, &words(&flags));
     std::thread::scope(|scope| {
         let herd = scope.spawn(move || crate::show::load::run(&program, "restart-herd", &args));
         let most = await_loaded(stand, tasks)?;
@@ -82,14 +80,13 @@ fn loaded_trigger(stand: &mut Stand, tasks: u64, report: &mut Report) -> Result<
 
 /// Waits until the trigger has loaded so many, but not into the time in which they are due; how many it has.
 fn await_loaded(stand: &mut Stand, tasks: u64) -> Result<f64> {
-    let until = Instant::now() + Duration::from_secs(tasks / HERD_RATE + 10);
-    loop {
-        let loaded = loaded(stand)?;
-        if loaded >= tasks as f64 || Instant::now() >= until {
-            return Ok(loaded);
-        }
-        sleep(LOOK);
-    }
+    let limit = Duration::from_secs(tasks / HERD_RATE + 10);
+    let mut most = Ok(0.0);
+    sys::wait_until(limit, || {
+        most = loaded(stand);
+        !matches!(&most, Ok(most) if *most < tasks as f64)
+    });
+    most
 }
 
 /// What was seen of a load in whose middle a role was killed and at once started again.
@@ -107,7 +104,7 @@ fn killed(
     harm: impl FnOnce(&mut Stand) -> Result<()>,
 ) -> Result<Killed> {
     let load = stand.programs.load.clone();
-    let args = load_args(stand, flags);
+    let args = through_kafka(&stand.pipe, &words(flags));
     std::thread::scope(|scope| {
         let seen = scope.spawn(move || crate::show::load::run(&load, "restart", &args));
         sleep(before);
@@ -119,16 +116,6 @@ fn killed(
         let seen = seen.join().ok().context("the load failed")??;
         Ok(Killed { seen, at })
     })
-}
-
-fn load_args(stand: &Stand, flags: &str) -> Vec<String> {
-    let mut args = crate::show::timing::words(&format!("{flags} --via kafka --target"));
-    args.push(stand.pipe.bootstrap().to_owned());
-    args.extend(["--prefix".to_owned(), stand.pipe.prefix.clone()]);
-    if let Some(shards) = stand.pipe.shards() {
-        args.extend(["--shards".to_owned(), shards.to_owned()]);
-    }
-    args
 }
 
 /// Placements in the trigger's wheels by its own metrics.
