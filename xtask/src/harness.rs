@@ -249,8 +249,23 @@ impl Deployment {
             "",
             &format!("DROP DATABASE `{}`", self.database()),
         )?;
-        Ok(())
+        remove_data(&self.dir)
     }
+}
+
+/// Of a run that is over, tables and journals: gigabytes, where many tasks were pending. Configurations and what the
+/// processes said stay.
+fn remove_data(dir: &Path) -> Result<()> {
+    let context = || format!("tidy up `{}`", dir.display());
+    for entry in std::fs::read_dir(dir).with_context(context)? {
+        let path = entry.with_context(context)?.path();
+        if path.is_dir() {
+            remove_dir(&path)?;
+        } else if path.extension().is_some_and(|it| it == "journal") {
+            std::fs::remove_file(&path).with_context(context)?;
+        }
+    }
+    Ok(())
 }
 
 impl Drop for Deployment {
@@ -318,10 +333,50 @@ impl Dev {
     }
 }
 
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let killed = match self.worker.is_alive() {
+            true => self.worker.kill(),
+            false => Ok(()),
+        };
+        if let Err(error) = killed.and_then(|()| remove_data(&self.dir)) {
+            eprintln!("error: clean up after the run: {error:#}");
+        }
+    }
+}
+
 /// A loopback address that nobody listens on now.
 pub(crate) fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));
     listener
         .and_then(|listener| listener.local_addr())
         .context("find a free port")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_run_what_was_said_stays_and_what_was_stored_goes() -> Result<()> {
+        let dir = std::env::temp_dir().join(format!("tidewheel-run-{}", std::process::id()));
+        let at = |name: &str| dir.join(name);
+        std::fs::create_dir_all(at("planner-1.store/parts"))?;
+        let files = [
+            "planner-1.store/parts/1",
+            "dispatcher-1.journal",
+            "planner-1.log",
+            "planner-1.toml",
+        ];
+        for file in files {
+            std::fs::write(at(file), "…")?;
+        }
+        remove_data(&dir)?;
+        let mut left: Vec<_> = std::fs::read_dir(&dir)?
+            .map(|entry| Ok(entry?.file_name()))
+            .collect::<Result<_>>()?;
+        left.sort();
+        assert_eq!(left, ["planner-1.log", "planner-1.toml"]);
+        remove_dir(&dir)
+    }
 }

@@ -8,6 +8,7 @@ mod herd;
 mod lateness;
 mod pending;
 mod perf;
+mod quiet;
 mod register;
 mod restart;
 pub(crate) mod stand;

@@ -98,7 +98,10 @@ impl Embedded {
     fn herd(&self, report: &mut Report) -> Result<()> {
         let tasks = if self.quick { 100_000 / QUICK } else { 100_000 };
         let flags = format!("herd --tasks {tasks} --rate 10000 --ahead 30s --batch 100 --raw");
-        herd::tell(&self.load("herd", &flags)?, report, tasks)
+        let of = format!("herd of {tasks}");
+        let drain = herd::tell(&self.load("herd", &flags)?, report, &of)?;
+        herd::judge(vec![drain], report, &of);
+        Ok(())
     }
 
     fn registration(&self, report: &mut Report) -> Result<()> {

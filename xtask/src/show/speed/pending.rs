@@ -1,7 +1,8 @@
 //! speed.7: pending tasks cost disk, not time and not memory.
 
 use super::QUICK;
-use super::stand::{self, Stand};
+use super::quiet;
+use super::stand::Stand;
 use crate::harness::ROLES;
 use crate::show::ShowArgs;
 use crate::show::load::Seen;
@@ -87,7 +88,7 @@ pub(super) fn grow(stand: &Stand, mut tasks: u64) -> Result<Vec<Seen>> {
         all.push(seen);
         tasks -= chunk;
     }
-    stand::rest();
+    quiet::rest()?;
     Ok(all)
 }
 
@@ -109,6 +110,7 @@ fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> R
         "/s",
         Aim::Told,
     );
+    quiet::rest()?;
     let seconds = stand.seconds(30);
     let steady = format!("steady --rate 1000 --for {seconds}s --ahead 2s..10s");
     let mut rounds = Vec::new();

@@ -1,5 +1,6 @@
 //! speed.6: registration alone, of tasks that are due in days.
 
+use super::quiet;
 use super::stand::{self, Stand};
 use crate::show::ShowArgs;
 use crate::show::load::{Lag, Seen};
@@ -25,12 +26,12 @@ pub(super) fn alone(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let flags = |(_, rate, further): Way| format!("far --rate {rate:.0} --for {seconds}s{further}");
     let seen = stand.load("register", &flags(BY_KAFKA))?;
     tell(&seen, report, BY_KAFKA.0, BY_KAFKA.1);
-    stand::rest();
+    quiet::rest()?;
     for way in BY_HTTP {
         let (of, rate, _) = way;
         let seen = stand.load_by_http("register", &flags(way))?;
         tell(&seen, report, of, rate);
-        stand::rest();
+        quiet::rest()?;
     }
     Ok(())
 }

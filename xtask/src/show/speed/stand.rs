@@ -14,7 +14,6 @@ use anyhow::{Context, Result};
 use serde_json::Value;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 /// Partitions of every topic: one worker a role on two cores needs no more, and brokers take the time of
 /// a partition for every turn that touches it. Together they hold as much as the usual 8 do.
@@ -247,11 +246,6 @@ impl Lag {
         };
         (rate * seconds / 2.0 * UNREAD).max(rate * waves)
     }
-}
-
-/// Time for brokers and stores to come to rest after a large run.
-pub(crate) fn rest() {
-    std::thread::sleep(Duration::from_secs(5));
 }
 
 #[cfg(test)]
