@@ -22,6 +22,10 @@ const PROBE: u64 = 500_000;
 /// Runs at a size, of which the middle one counts, figure by figure: the p99 of half a minute is
 /// by itself up to a sixth off.
 const ROUNDS: usize = 3;
+/// Of which memory is told. A planner's goes up and down by half, as rows gather that are not on disk and are
+/// written out together: a run that is too short for that once tells only when it was.
+const CYCLE: &str = "steady --rate 3000 --ahead 2s..10s";
+const CYCLE_S: u64 = 90;
 /// Against the first size, %.
 const FLAT: f64 = 15.0;
 const RSS_MIB: f64 = 1_024.0;
@@ -122,8 +126,10 @@ fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> R
         rounds.push(seen);
     }
     let middle_of = |figure: &dyn Fn(&Seen) -> f64| middle(rounds.iter().map(figure).collect());
-    let memory =
-        |role: &str| middle_of(&|seen| seen.rss_mib.get(role).copied().unwrap_or(f64::NAN));
+    let cycle = format!("{CYCLE} --for {}s", stand.seconds(CYCLE_S));
+    let cycle = stand.load("pending-memory", &cycle)?;
+    cycle.report_exact(report, &format!("{of}, memory"));
+    let memory = |role: &str| cycle.rss_mib.get(role).copied().unwrap_or(f64::NAN);
     let look = Look {
         size,
         rate,
@@ -134,6 +140,7 @@ fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> R
         memory: ROLES.map(|role| (role.to_owned(), memory(role))).to_vec(),
     };
     all.extend(rounds);
+    all.push(cycle);
     Ok(look)
 }
 
