@@ -231,6 +231,8 @@ impl Deployment {
     fn clean_up(&mut self) -> Result<()> {
         // Drained processes leave their groups at once; it is the end of the run either way.
         self.workers.clear();
+        // First of all: brokers or a database that are gone leave nothing on the disk either.
+        remove_data(&self.dir)?;
         let pattern = format!("{}.*", self.prefix.replace('.', "\\."));
         let delete = [
             "--bootstrap-server",
@@ -249,7 +251,7 @@ impl Deployment {
             "",
             &format!("DROP DATABASE `{}`", self.database()),
         )?;
-        remove_data(&self.dir)
+        Ok(())
     }
 }
 
@@ -335,10 +337,8 @@ impl Dev {
 
 impl Drop for Dev {
     fn drop(&mut self) {
-        let killed = match self.worker.is_alive() {
-            true => self.worker.kill(),
-            false => Ok(()),
-        };
+        // Before its data goes; one that has ended is as good as killed.
+        let killed = self.worker.kill();
         if let Err(error) = killed.and_then(|()| remove_data(&self.dir)) {
             eprintln!("error: clean up after the run: {error:#}");
         }

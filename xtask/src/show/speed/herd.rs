@@ -1,7 +1,7 @@
 //! speed.4: many tasks due at one millisecond.
 
 use super::quiet;
-use super::stand::Stand;
+use super::stand::{self, Stand};
 use crate::show::ShowArgs;
 use crate::show::load::Seen;
 use crate::show::report::{Aim, Report};
@@ -37,7 +37,6 @@ pub(super) fn drained(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let stand = Stand::up(args, "herd")?;
     // A broker compiles its code for large turns in the first herd that it sees.
     stand.load("warm-up", REHEARSAL)?;
-    quiet::rest()?;
     let mut fired = 0;
     for (tasks, rate) in HERDS {
         let tasks = stand.tasks(tasks);
@@ -45,11 +44,11 @@ pub(super) fn drained(args: &ShowArgs, report: &mut Report) -> Result<()> {
         let flags = format!("herd --tasks {tasks} --rate {rate} --ahead 45s --raw");
         let mut drains = Vec::new();
         for round in 1..=ROUNDS {
+            quiet::rest()?;
             let seen = stand.load("herd", &flags)?;
             let of = format!("herd of {tasks}, run {round}");
             drains.push(tell(&seen, report, &of)?);
             fired += seen.fired;
-            quiet::rest()?;
         }
         judge(drains, report, &format!("herd of {tasks}"));
     }
@@ -85,19 +84,15 @@ pub(super) fn tell(seen: &Seen, report: &mut Report, of: &str) -> Result<Drain> 
 
 /// Begun on time, and called at the share of raw HTTP: the middle one, figure by figure.
 pub(super) fn judge(mut drains: Vec<Drain>, report: &mut Report, of: &str) {
-    let mut first_calls: Vec<f64> = drains.iter().map(|drain| drain.first_call_ms).collect();
-    first_calls.sort_by(f64::total_cmp);
+    let first = stand::middle(drains.iter().map(|drain| drain.first_call_ms).collect());
     drains.sort_by(|one, other| one.share().total_cmp(&other.share()));
-    let (Some(middle), Some(first)) = (
-        drains.get(drains.len() / 2),
-        first_calls.get(drains.len() / 2),
-    ) else {
+    let Some(middle) = drains.get(drains.len() / 2) else {
         return;
     };
     let mut put = |what: &str, value: f64, unit: &str, aim: Aim| {
         report.figure(format!("{of}: {what}"), value, unit, aim);
     };
-    put("first call", *first, "ms", Aim::AtMost(FIRST_CALL_MS));
+    put("first call", first, "ms", Aim::AtMost(FIRST_CALL_MS));
     put("drained", middle.per_s, "/s", Aim::Told);
     put(
         "raw HTTP of the same run",

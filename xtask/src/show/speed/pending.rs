@@ -2,7 +2,7 @@
 
 use super::QUICK;
 use super::quiet;
-use super::stand::Stand;
+use super::stand::{self, Stand};
 use crate::harness::ROLES;
 use crate::show::ShowArgs;
 use crate::show::load::Seen;
@@ -125,7 +125,7 @@ fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> R
         seen.report_lateness(report, &of, Aim::Told);
         rounds.push(seen);
     }
-    let middle_of = |figure: &dyn Fn(&Seen) -> f64| middle(rounds.iter().map(figure).collect());
+    let middle_of = |figure: fn(&Seen) -> f64| stand::middle(rounds.iter().map(figure).collect());
     let cycle = format!("{CYCLE} --for {}s", stand.seconds(CYCLE_S));
     let cycle = stand.load("pending-memory", &cycle)?;
     cycle.report_exact(report, &format!("{of}, memory"));
@@ -134,8 +134,8 @@ fn look(stand: &Stand, size: u64, report: &mut Report, all: &mut Vec<Seen>) -> R
         size,
         rate,
         lateness: [
-            middle_of(&|seen| seen.lateness_ms.p50),
-            middle_of(&|seen| seen.lateness_ms.p99),
+            middle_of(|seen| seen.lateness_ms.p50),
+            middle_of(|seen| seen.lateness_ms.p99),
         ],
         memory: ROLES.map(|role| (role.to_owned(), memory(role))).to_vec(),
     };
@@ -156,11 +156,6 @@ fn peaks(all: &[Seen], report: &mut Report) {
             Aim::AtMost(RSS_MIB),
         );
     }
-}
-
-fn middle(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 fn compare(looks: &[Look], report: &mut Report) {
@@ -223,17 +218,4 @@ fn free(dir: &Path) -> Result<u64> {
 
 fn first_number(text: &str) -> Option<u64> {
     text.split_whitespace().next()?.parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::middle;
-
-    #[test]
-    fn the_middle_is_between_the_others() {
-        assert_eq!(middle(vec![3.0, 9.0, 1.0]), 3.0);
-        assert!(middle(Vec::new()).is_nan());
-        // A figure that was not taken is no low one.
-        assert!(middle(vec![f64::NAN, 1.0, f64::NAN]).is_nan());
-    }
 }

@@ -1,7 +1,7 @@
 //! Between load runs: until this machine has nothing more to do for the one before.
 
-use crate::sys;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// Over such a time it must have had hardly anything to do.
@@ -16,32 +16,20 @@ const LIMIT: Duration = Duration::from_secs(600);
 /// # Errors
 /// Where they do not: what is measured next would be of something else.
 pub(super) fn rest() -> Result<()> {
-    let mut since = (Instant::now(), Spent::read()?);
-    let mut failed = None;
-    let quiet = sys::wait_until(LIMIT, || {
-        if since.0.elapsed() < SPAN {
-            return false;
+    let end = Instant::now() + LIMIT;
+    let mut before = Spent::read()?;
+    while Instant::now() < end {
+        sleep(SPAN);
+        let now = Spent::read()?;
+        if now.is_quiet_since(before) {
+            return Ok(());
         }
-        match Spent::read() {
-            Ok(now) => {
-                let quiet = now.is_quiet_since(since.1);
-                since = (Instant::now(), now);
-                quiet
-            }
-            Err(error) => {
-                failed = Some(error);
-                true
-            }
-        }
-    });
-    match failed {
-        Some(error) => Err(error),
-        None if quiet => Ok(()),
-        None => anyhow::bail!(
-            "the machine has no rest: for {} s its processors were busy with something",
-            LIMIT.as_secs()
-        ),
+        before = now;
     }
+    bail!(
+        "the machine has no rest: for {} s its processors were busy with something",
+        LIMIT.as_secs()
+    )
 }
 
 /// Time of all processors since the machine started, in ticks of the kernel.

@@ -26,12 +26,11 @@ pub(super) fn alone(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let flags = |(_, rate, further): Way| format!("far --rate {rate:.0} --for {seconds}s{further}");
     let seen = stand.load("register", &flags(BY_KAFKA))?;
     tell(&seen, report, BY_KAFKA.0, BY_KAFKA.1);
-    quiet::rest()?;
     for way in BY_HTTP {
         let (of, rate, _) = way;
+        quiet::rest()?;
         let seen = stand.load_by_http("register", &flags(way))?;
         tell(&seen, report, of, rate);
-        quiet::rest()?;
     }
     Ok(())
 }

@@ -248,6 +248,12 @@ impl Lag {
     }
 }
 
+/// Of several runs; a figure that was not taken is above all others.
+pub(super) fn middle(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,5 +304,13 @@ mod tests {
         assert_eq!(late.fell_behind(1_000.0), None);
         late.lost = 1;
         assert!(late.fell_behind(1_000.0).is_some());
+    }
+
+    #[test]
+    fn the_middle_is_between_the_others() {
+        assert_eq!(middle(vec![3.0, 9.0, 1.0]), 3.0);
+        assert!(middle(Vec::new()).is_nan());
+        // A figure that was not taken is no low one.
+        assert!(middle(vec![f64::NAN, 1.0, f64::NAN]).is_nan());
     }
 }
