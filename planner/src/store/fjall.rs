@@ -6,10 +6,8 @@
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
@@ -23,9 +21,6 @@ use crate::error::StoreError;
 const BATCH_ROWS: usize = 4_000;
 /// What one shard holds in memory before it is written out, whatever its part of all would be.
 const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
-/// Tables of rows just written out that are merged at once. More of them make up for their being small:
-/// what lies below is written anew as seldom. fjall slows its writers at twenty.
-const L0_TABLES: u8 = 8;
 
 /// The stores of one process. Clones share the database.
 #[derive(Clone)]
@@ -124,7 +119,6 @@ impl StoreSource for FjallStores {
             let bits = BloomConstructionPolicy::BitsPerKey(10.0);
             KeyspaceCreateOptions::default()
                 .max_memtable_size(self.memtable_bytes)
-                .compaction_strategy(Arc::new(Leveled::default().with_l0_threshold(L0_TABLES)))
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
                 // Whole ones grow with their table: a lookup would bring a megabyte into the cache for the
