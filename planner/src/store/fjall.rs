@@ -6,8 +6,10 @@
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
@@ -21,6 +23,9 @@ use crate::error::StoreError;
 const BATCH_ROWS: usize = 4_000;
 /// What one shard holds in memory before it is written out, whatever its part of all would be.
 const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
+/// One table on disk. A merge takes ten and more of them, and while it lasts nothing is written out: beside ones
+/// of 64 MiB rows gathered in memory to several times what they should, and the more the more tasks were pending.
+const TABLE_BYTES: u64 = 8 << 20;
 
 /// The stores of one process. Clones share the database.
 #[derive(Clone)]
@@ -119,6 +124,9 @@ impl StoreSource for FjallStores {
             let bits = BloomConstructionPolicy::BitsPerKey(10.0);
             KeyspaceCreateOptions::default()
                 .max_memtable_size(self.memtable_bytes)
+                .compaction_strategy(Arc::new(
+                    Leveled::default().with_table_target_size(TABLE_BYTES),
+                ))
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
                 // Whole ones grow with their table: a lookup would bring a megabyte into the cache for the
