@@ -33,7 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// no more memory; what is read beyond it comes from the operating system's own cache.
 const CACHE_BYTES: u64 = 16 << 20;
 /// Of rows in memory that are not written out, all shards together while the disk keeps up.
-const MEMTABLES_BYTES: u64 = 32 << 20;
+const MEMTABLES_BYTES: u64 = 64 << 20;
 
 /// A factory whose tables lie under `directory`, for a log of so many `shards`.
 ///

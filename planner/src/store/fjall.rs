@@ -6,10 +6,8 @@
 use std::fs::File;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
@@ -23,21 +21,26 @@ use crate::error::StoreError;
 const BATCH_ROWS: usize = 4_000;
 /// What one shard holds in memory before it is written out, whatever its part of all would be.
 const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
-/// One table on disk. A merge takes ten and more of them, and while it lasts nothing is written out: beside ones
-/// of 64 MiB rows gathered in memory to several times what they should, and the more the more tasks were pending.
-const TABLE_BYTES: u64 = 8 << 20;
+/// A row that by itself is more than [`EPOCHS`] holds in memory.
+const EPOCH_BYTES: usize = 4_096;
+/// A keyspace of one row, written anew whenever a shard's rows were written out.
+const EPOCHS: &str = "epochs";
 
 /// The stores of one process. Clones share the database.
 #[derive(Clone)]
 pub struct FjallStores {
     database: Database,
+    epochs: Keyspace,
     memtable_bytes: u64,
 }
 
 /// One shard's keyspace.
 pub struct FjallStore {
     database: Database,
+    epochs: Keyspace,
     rows: Keyspace,
+    /// Memtables that were to be written out when this was looked at last.
+    sealed: usize,
 }
 
 impl FjallStores {
@@ -75,8 +78,13 @@ impl FjallStores {
             opened => opened,
         };
         let database = database.map_err(|error| failed(&error))?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(EPOCH_BYTES as u64 / 2);
+        let epochs = database
+            .keyspace(EPOCHS, options)
+            .map_err(|error| failed(&error))?;
         Ok(Self {
             database,
+            epochs,
             memtable_bytes: memtable_bytes.clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end()),
         })
     }
@@ -124,9 +132,6 @@ impl StoreSource for FjallStores {
             let bits = BloomConstructionPolicy::BitsPerKey(10.0);
             KeyspaceCreateOptions::default()
                 .max_memtable_size(self.memtable_bytes)
-                .compaction_strategy(Arc::new(
-                    Leveled::default().with_table_target_size(TABLE_BYTES),
-                ))
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
                 // Whole ones grow with their table: a lookup would bring a megabyte into the cache for the
@@ -141,11 +146,31 @@ impl StoreSource for FjallStores {
             .map_err(|source| StoreError::new("open", source))?;
         Ok(FjallStore {
             database: self.database.clone(),
+            epochs: self.epochs.clone(),
             rows,
+            sealed: 0,
         })
     }
 
     fn close(&mut self, _shard: Shard, _store: FjallStore) {}
+}
+
+impl FjallStore {
+    /// Lets go of memtables that are on disk by now. fjall keeps them until some keyspace's memtable is full: all
+    /// shards' are at about the same time, so twice what they hold stayed in memory from then until they were full
+    /// again, if a merge of tables was in the way of writing them out. A keyspace that is full with each row makes
+    /// that some time come at once, on fjall's own thread.
+    fn release_written(&mut self) -> Result<(), StoreError> {
+        let sealed = self.rows.sealed_memtable_count();
+        let written = sealed < self.sealed;
+        self.sealed = sealed;
+        if written {
+            self.epochs
+                .insert(EPOCHS, [0; EPOCH_BYTES])
+                .map_err(|source| StoreError::new("write", source))?;
+        }
+        Ok(())
+    }
 }
 
 impl Store for FjallStore {
@@ -186,7 +211,7 @@ impl Store for FjallStore {
             part.commit()
                 .map_err(|source| StoreError::new("write", source))?;
         }
-        Ok(())
+        self.release_written()
     }
 
     fn wipe(&mut self) -> Result<(), StoreError> {

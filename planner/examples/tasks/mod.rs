@@ -1,0 +1,115 @@
+//! What the tools here hand a core, and what they do with what it cuts.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use pipeline::{Ask, Factory, Now, Opening, Outgoing, Record, Stage};
+use planner::store::fjall::{FjallStore, FjallStores};
+use planner::{PlannerCore, PlannerFactory};
+use schemas::outcome::{Answer, End, Ended, Phases};
+use schemas::{BucketRecord, Millis, OutcomeRecord, Placement, Shard, Shards, Topic, Work};
+
+const START: Millis = Millis(1_796_086_800_000);
+
+/// A core with its table on disk.
+pub type Core = PlannerCore<FjallStore>;
+
+/// A core of `shard`, of a log in which nothing is yet.
+pub fn open(factory: &mut PlannerFactory<FjallStores>, shard: Shard, shards: Shards) -> Core {
+    let topics = factory.topics();
+    factory.open(Opening {
+        shard,
+        shards,
+        now: at(0),
+        session_timeout_ms: 10_000,
+        committed: BTreeMap::new(),
+        ends: topics.into_iter().map(|topic| (topic, (0, 0))).collect(),
+    })
+}
+
+/// Cuts and commits a turn; the outcomes of what it planted.
+pub fn turn(core: &mut Core, now: Now) -> Vec<Bytes> {
+    while let Some(ask) = core.poll_ask() {
+        if ask == Ask::End(Topic::Index) {
+            core.handle_end(Topic::Index, 0, now);
+        }
+    }
+    let turn = core.take_turn(now);
+    core.handle_committed(now.mono, now);
+    turn.records
+        .iter()
+        .filter_map(|record| outcome(record, now))
+        .collect()
+}
+
+fn outcome(record: &Outgoing, now: Now) -> Option<Bytes> {
+    let Topic::Bucket(_) = record.to.topic else {
+        return None;
+    };
+    match BucketRecord::decode(record.value.as_ref()?).unwrap() {
+        BucketRecord::Placement(placement, body) => Some(success(&placement, &body, now.wall)),
+        _ => None,
+    }
+}
+
+fn success(placement: &Placement, body: &Bytes, now: Millis) -> Bytes {
+    let (work, _) = Work::decode(body).unwrap();
+    let ended = Ended {
+        task: work.task,
+        version: work.version,
+        occurrence: work.occurrence,
+        part: work.part,
+        fire_id: placement.fire_id,
+        leg: placement.leg,
+        attempt: work.attempt,
+        end: End::Success,
+        answer: Some(Answer {
+            status: Some(200),
+            error: None,
+            body: None,
+        }),
+        phases: Phases {
+            registered_at: work.registered_at,
+            planted_at: work.planted_at,
+            due: work.due,
+            leg_due: placement.due,
+            triggered_at: now,
+            received_at: now,
+            began_at: Some(now),
+            ended_at: now,
+        },
+    };
+    OutcomeRecord::Ended(ended).encode()
+}
+
+/// A registration, due after `ahead`.
+pub fn command(n: usize, ahead: &str) -> Bytes {
+    let padding = "x".repeat(100);
+    Bytes::from(format!(
+        r#"{{"tenant":"shop","id":"order-{n}","schedule":{{"after":"{ahead}"}},
+        "call":{{"url":"http://127.0.0.1:9000/orders/close"}},"payload":{{"order":{n},"x":"{padding}"}}}}"#
+    ))
+}
+
+/// Records of `values` from `offset` on.
+pub fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
+    let record = |value| {
+        *offset += 1;
+        Record {
+            offset: *offset - 1,
+            appended: now.wall,
+            key: None,
+            value: Some(value),
+            headers: Vec::new(),
+        }
+    };
+    values.into_iter().map(record).collect()
+}
+
+/// So long after the start.
+pub fn at(ms: u64) -> Now {
+    Now {
+        wall: START.plus(ms),
+        mono: ms,
+    }
+}
