@@ -12,10 +12,14 @@ use schemas::{BucketRecord, Millis, OutcomeRecord, Placement, Shard, Shards, Top
 const START: Millis = Millis(1_796_086_800_000);
 
 /// A core with its table on disk.
-pub type Core = PlannerCore<FjallStore>;
+pub(crate) type Core = PlannerCore<FjallStore>;
 
 /// A core of `shard`, of a log in which nothing is yet.
-pub fn open(factory: &mut PlannerFactory<FjallStores>, shard: Shard, shards: Shards) -> Core {
+pub(crate) fn open(
+    factory: &mut PlannerFactory<FjallStores>,
+    shard: Shard,
+    shards: Shards,
+) -> Core {
     let topics = factory.topics();
     factory.open(Opening {
         shard,
@@ -28,7 +32,7 @@ pub fn open(factory: &mut PlannerFactory<FjallStores>, shard: Shard, shards: Sha
 }
 
 /// Cuts and commits a turn; the outcomes of what it planted.
-pub fn turn(core: &mut Core, now: Now) -> Vec<Bytes> {
+pub(crate) fn turn(core: &mut Core, now: Now) -> Vec<Bytes> {
     while let Some(ask) = core.poll_ask() {
         if ask == Ask::End(Topic::Index) {
             core.handle_end(Topic::Index, 0, now);
@@ -83,7 +87,7 @@ fn success(placement: &Placement, body: &Bytes, now: Millis) -> Bytes {
 }
 
 /// A registration, due after `ahead`.
-pub fn command(n: usize, ahead: &str) -> Bytes {
+pub(crate) fn command(n: usize, ahead: &str) -> Bytes {
     let padding = "x".repeat(100);
     Bytes::from(format!(
         r#"{{"tenant":"shop","id":"order-{n}","schedule":{{"after":"{ahead}"}},
@@ -92,7 +96,7 @@ pub fn command(n: usize, ahead: &str) -> Bytes {
 }
 
 /// Records of `values` from `offset` on.
-pub fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
+pub(crate) fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
     let record = |value| {
         *offset += 1;
         Record {
@@ -107,7 +111,7 @@ pub fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
 }
 
 /// So long after the start.
-pub fn at(ms: u64) -> Now {
+pub(crate) fn at(ms: u64) -> Now {
     Now {
         wall: START.plus(ms),
         mono: ms,

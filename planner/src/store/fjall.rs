@@ -23,7 +23,7 @@ const BATCH_ROWS: usize = 4_000;
 const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
 /// A row that by itself is more than [`EPOCHS`] holds in memory.
 const EPOCH_BYTES: usize = 4_096;
-/// A keyspace of one row, written anew whenever a shard's rows were written out.
+/// A keyspace of one row, written anew whenever a shard's tables are others.
 const EPOCHS: &str = "epochs";
 
 /// The stores of one process. Clones share the database.
@@ -39,8 +39,8 @@ pub struct FjallStore {
     database: Database,
     epochs: Keyspace,
     rows: Keyspace,
-    /// Memtables that were to be written out when this was looked at last.
-    sealed: usize,
+    /// Tables on disk when they were counted last.
+    tables: usize,
 }
 
 impl FjallStores {
@@ -148,7 +148,7 @@ impl StoreSource for FjallStores {
             database: self.database.clone(),
             epochs: self.epochs.clone(),
             rows,
-            sealed: 0,
+            tables: 0,
         })
     }
 
@@ -156,20 +156,19 @@ impl StoreSource for FjallStores {
 }
 
 impl FjallStore {
-    /// Lets go of memtables that are on disk by now. fjall keeps them until some keyspace's memtable is full: all
-    /// shards' are at about the same time, so twice what they hold stayed in memory from then until they were full
-    /// again, if a merge of tables was in the way of writing them out. A keyspace that is full with each row makes
-    /// that some time come at once, on fjall's own thread.
+    /// Lets go of memtables that are on disk by now, and of tables that were merged. fjall keeps them until some
+    /// keyspace's memtable is full: all shards' are at about the same time, so twice what they hold stayed in memory
+    /// from then until they were full again, if a merge was in the way of writing them out. A keyspace that is full
+    /// with each row makes that some time come at once, on fjall's own thread.
     fn release_written(&mut self) -> Result<(), StoreError> {
-        let sealed = self.rows.sealed_memtable_count();
-        let written = sealed < self.sealed;
-        self.sealed = sealed;
-        if written {
-            self.epochs
-                .insert(EPOCHS, [0; EPOCH_BYTES])
-                .map_err(|source| StoreError::new("write", source))?;
+        let tables = self.rows.table_count();
+        if tables == self.tables {
+            return Ok(());
         }
-        Ok(())
+        self.tables = tables;
+        self.epochs
+            .insert(EPOCHS, [0; EPOCH_BYTES])
+            .map_err(|source| StoreError::new("write", source))
     }
 }
 
@@ -235,6 +234,8 @@ impl std::fmt::Debug for FjallStore {
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn key(n: u32) -> Bytes {
@@ -261,6 +262,31 @@ mod tests {
             assert_eq!(store.get(&key(1)), Ok(None), "{damage}");
             assert!(path.join("notes").exists());
         }
+    }
+
+    #[test]
+    fn fjall_looks_for_what_it_can_let_go_of_when_rows_were_written_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut stores = FjallStores::open(directory.path(), 1 << 20, 1 << 20).unwrap();
+        let mut store = stores.open(Shard(0)).unwrap();
+        let value = Bytes::from(vec![7; 1_024]);
+        let until = Instant::now() + Duration::from_secs(60);
+        let mut rows = 0;
+        while stores.epochs.table_count() == 0 {
+            assert!(
+                Instant::now() < until,
+                "{rows} rows of a kilobyte, and none went"
+            );
+            store
+                .apply(vec![(key(rows % 1_100), Some(value.clone()))])
+                .unwrap();
+            rows += 1;
+        }
+        assert!(
+            rows > 900,
+            "{rows} rows are not what one shard holds in memory"
+        );
+        assert!(store.rows.table_count() > 0);
     }
 
     /// Overwrites every file of a database there.
