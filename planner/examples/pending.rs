@@ -11,16 +11,14 @@
 
 mod tasks;
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use pipeline::{Factory, Stage};
+use pipeline::Factory;
 use planner::PlannerConfig;
 use planner::run::factory;
-use schemas::{Shard, Shards, Topic};
+use schemas::{Shard, Shards};
 
-use crate::tasks::{Core, at, command, numbered, open, turn};
+use crate::tasks::{One, at, command, kilobytes};
 
 /// As roles take it.
 #[global_allocator]
@@ -37,14 +35,6 @@ const BEHIND: usize = 400_000;
 /// Of a processor in three seconds, below which the tables are at rest.
 const RESTING: f64 = 0.3;
 
-/// One shard, and what it has planted.
-struct One {
-    core: Core,
-    registered: i64,
-    answered: i64,
-    work: VecDeque<Bytes>,
-}
-
 /// All shards of a process.
 struct All {
     ones: Vec<One>,
@@ -57,12 +47,7 @@ fn main() {
     let directory = std::env::temp_dir().join(format!("planner-pending-{}", std::process::id()));
     let shards = Shards::new(SHARDS).unwrap();
     let mut factory = factory(PlannerConfig::default(), &directory, shards).unwrap();
-    let one = |shard| One {
-        core: open(&mut factory, Shard(shard), shards),
-        registered: 0,
-        answered: 0,
-        work: VecDeque::new(),
-    };
+    let one = |shard| One::open(&mut factory, Shard(shard), shards);
     let mut all = All {
         ones: (0..SHARDS).map(one).collect(),
         tasks: 0,
@@ -126,13 +111,7 @@ impl All {
             let numbers = self.tasks..self.tasks + each;
             let commands =
                 numbers.map(|n| command(if self.random { scattered(n) } else { n }, ahead));
-            let commands = numbered(commands.collect(), &mut one.registered, now);
-            one.core
-                .handle_batch(Topic::Registrations, commands, one.registered, now);
-            let outcomes = numbered(one.work.drain(..).collect(), &mut one.answered, now);
-            one.core
-                .handle_batch(Topic::Outcomes, outcomes, one.answered, now);
-            one.work.extend(turn(&mut one.core, now));
+            one.turn(commands.collect(), now);
             self.tasks += each;
         }
         self.turns += 1;
@@ -156,9 +135,7 @@ fn rest() {
 }
 
 fn resident_mib() -> u64 {
-    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let resident: u64 = pages.split(' ').nth(1).unwrap().parse().unwrap();
-    resident * 4 / 1_024
+    kilobytes("VmRSS") / 1_024
 }
 
 /// Of this process, user and system.

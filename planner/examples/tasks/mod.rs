@@ -11,39 +11,60 @@ use schemas::{BucketRecord, Millis, OutcomeRecord, Placement, Shard, Shards, Top
 
 const START: Millis = Millis(1_796_086_800_000);
 
-/// A core with its table on disk.
-pub(crate) type Core = PlannerCore<FjallStore>;
-
-/// A core of `shard`, of a log in which nothing is yet.
-pub(crate) fn open(
-    factory: &mut PlannerFactory<FjallStores>,
-    shard: Shard,
-    shards: Shards,
-) -> Core {
-    let topics = factory.topics();
-    factory.open(Opening {
-        shard,
-        shards,
-        now: at(0),
-        session_timeout_ms: 10_000,
-        committed: BTreeMap::new(),
-        ends: topics.into_iter().map(|topic| (topic, (0, 0))).collect(),
-    })
+/// One shard: a core with its table on disk, and what its last turn planted.
+pub(crate) struct One {
+    pub(crate) core: PlannerCore<FjallStore>,
+    /// Outcomes of what the last turn planted.
+    pub(crate) work: Vec<Bytes>,
+    registered: i64,
+    pub(crate) answered: i64,
 }
 
-/// Cuts and commits a turn; the outcomes of what it planted.
-pub(crate) fn turn(core: &mut Core, now: Now) -> Vec<Bytes> {
-    while let Some(ask) = core.poll_ask() {
-        if ask == Ask::End(Topic::Index) {
-            core.handle_end(Topic::Index, 0, now);
+impl One {
+    /// That of `shard`, of a log in which nothing is yet.
+    pub(crate) fn open(
+        factory: &mut PlannerFactory<FjallStores>,
+        shard: Shard,
+        shards: Shards,
+    ) -> Self {
+        let topics = factory.topics();
+        let core = factory.open(Opening {
+            shard,
+            shards,
+            now: at(0),
+            session_timeout_ms: 10_000,
+            committed: BTreeMap::new(),
+            ends: topics.into_iter().map(|topic| (topic, (0, 0))).collect(),
+        });
+        Self {
+            core,
+            work: Vec::new(),
+            registered: 0,
+            answered: 0,
         }
     }
-    let turn = core.take_turn(now);
-    core.handle_committed(now.mono, now);
-    turn.records
-        .iter()
-        .filter_map(|record| outcome(record, now))
-        .collect()
+
+    /// Hands in `commands` and the outcomes of what the last turn planted; cuts and commits a turn.
+    pub(crate) fn turn(&mut self, commands: Vec<Bytes>, now: Now) {
+        let commands = numbered(commands, &mut self.registered, now);
+        self.core
+            .handle_batch(Topic::Registrations, commands, self.registered, now);
+        let outcomes = numbered(std::mem::take(&mut self.work), &mut self.answered, now);
+        self.core
+            .handle_batch(Topic::Outcomes, outcomes, self.answered, now);
+        while let Some(ask) = self.core.poll_ask() {
+            if ask == Ask::End(Topic::Index) {
+                self.core.handle_end(Topic::Index, 0, now);
+            }
+        }
+        let turn = self.core.take_turn(now);
+        self.core.handle_committed(now.mono, now);
+        let outcomes = turn
+            .records
+            .iter()
+            .filter_map(|record| outcome(record, now));
+        self.work.extend(outcomes);
+    }
 }
 
 fn outcome(record: &Outgoing, now: Now) -> Option<Bytes> {
@@ -96,7 +117,7 @@ pub(crate) fn command(n: usize, ahead: &str) -> Bytes {
 }
 
 /// Records of `values` from `offset` on.
-pub(crate) fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
+fn numbered(values: Vec<Bytes>, offset: &mut i64, now: Now) -> Vec<Record> {
     let record = |value| {
         *offset += 1;
         Record {
@@ -116,4 +137,12 @@ pub(crate) fn at(ms: u64) -> Now {
         wall: START.plus(ms),
         mono: ms,
     }
+}
+
+/// Kilobytes of this process by the name that the system gives them, such as `VmRSS`.
+pub(crate) fn kilobytes(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name));
+    let number = line.unwrap().split_whitespace().nth(1);
+    number.unwrap().parse().unwrap()
 }

@@ -147,8 +147,8 @@ impl StoreSource for FjallStores {
         Ok(FjallStore {
             database: self.database.clone(),
             epochs: self.epochs.clone(),
+            tables: rows.table_count(),
             rows,
-            tables: 0,
         })
     }
 
