@@ -27,7 +27,7 @@ fn main() {
     let ahead = arguments.next().unwrap_or_else(|| "10s".to_owned());
     let directory = std::env::temp_dir().join(format!("planner-pace-{}", std::process::id()));
     let shards = Shards::new(1).unwrap();
-    let mut factory = factory(PlannerConfig::default(), &directory, shards).unwrap();
+    let mut factory = factory(PlannerConfig::default(), &directory).unwrap();
     let mut one = One::open(&mut factory, Shard(0), shards);
     let (mut asked, mut turns) = (0, 0);
     let begin = Instant::now();

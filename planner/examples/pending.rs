@@ -46,7 +46,7 @@ struct All {
 fn main() {
     let directory = std::env::temp_dir().join(format!("planner-pending-{}", std::process::id()));
     let shards = Shards::new(SHARDS).unwrap();
-    let mut factory = factory(PlannerConfig::default(), &directory, shards).unwrap();
+    let mut factory = factory(PlannerConfig::default(), &directory).unwrap();
     let one = |shard| One::open(&mut factory, Shard(shard), shards);
     let mut all = All {
         ones: (0..SHARDS).map(one).collect(),

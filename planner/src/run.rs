@@ -9,9 +9,7 @@ use std::time::Duration;
 use pipeline::Inbox;
 use schemas::answer::{ListPage, ListQuery, SweepView};
 use schemas::calendar::{CalendarPage, CalendarQuery};
-use schemas::{
-    CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, Shards, TaskKey, TaskView,
-};
+use schemas::{CalendarKey, CalendarView, CommandAnswer, RequestId, Shard, TaskKey, TaskView};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout};
 
@@ -35,17 +33,15 @@ const CACHE_BYTES: u64 = 16 << 20;
 /// Of rows in memory that are not written out, all shards together while the disk keeps up.
 const MEMTABLES_BYTES: u64 = 64 << 20;
 
-/// A factory whose tables lie under `directory`, for a log of so many `shards`.
+/// A factory whose tables lie under `directory`.
 ///
 /// # Errors
 /// [`StoreError`] when the directory cannot be used.
 pub fn factory(
     config: PlannerConfig,
     directory: &Path,
-    shards: Shards,
 ) -> Result<PlannerFactory<FjallStores>, StoreError> {
-    let memtable_bytes = MEMTABLES_BYTES / u64::from(shards.count());
-    let stores = FjallStores::open(directory, CACHE_BYTES, memtable_bytes)?;
+    let stores = FjallStores::open(directory, CACHE_BYTES, MEMTABLES_BYTES)?;
     Ok(PlannerFactory::new(config, stores))
 }
 

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "shell")]
 pub mod fjall;
+#[cfg(feature = "shell")]
+mod memtables;
 
 use std::collections::BTreeMap;
 use std::ops::Bound;

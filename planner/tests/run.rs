@@ -86,7 +86,7 @@ impl Rig {
     fn run<T>(&self, directory: &Path, caller: impl AsyncFnOnce(Desk) -> T) -> T {
         let inbox = Inbox::new();
         let desk = Desk::new(inbox.clone());
-        let factory = factory(PlannerConfig::default(), directory, self.broker.shards()).unwrap();
+        let factory = factory(PlannerConfig::default(), directory).unwrap();
         let (status, sink) = (Status::default(), desk.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

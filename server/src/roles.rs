@@ -125,7 +125,7 @@ impl Process {
         self.busy
             .add(&inbox, shards, || planner::event::Input::Busy);
         let data = &self.config.planner.data;
-        let factory = planner::run::factory(config, data, shards)
+        let factory = planner::run::factory(config, data)
             .with_context(|| format!("cannot use `{}` (`planner.data`)", data.display()))?;
         let sink = desk.clone();
         let worker = Worker::start(

@@ -4,23 +4,30 @@
 //! machine loses in a power cut is read again from the changelog.
 
 use std::fs::File;
-use std::ops::RangeInclusive;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use fjall::compaction::Leveled;
 use fjall::config::{
     BlockSizePolicy, BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PartitioningPolicy,
 };
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError};
 use schemas::Shard;
 
+use super::memtables::Memtables;
 use super::{Pair, Store, StoreSource, Write};
 use crate::error::StoreError;
 
 /// Rows in one atomic batch at most.
 const BATCH_ROWS: usize = 4_000;
-/// What one shard holds in memory before it is written out, whatever its part of all would be.
-const MEMTABLE_BYTES: RangeInclusive<u64> = 1 << 20..=16 << 20;
+/// Of one shard's rows in memory, at which fjall itself writes them out: far above what [`Memtables`] lets them be.
+const MEMTABLE_BYTES: u64 = 64 << 20;
+/// Tables of rows in memory that are merged at once. What is merged into is as large at first, so tables this small
+/// make no levels more, and a merge between levels is of some 200 MiB: shorter than it takes one shard to fill its part of
+/// memory, which waits meanwhile (fjall has one thread for both).
+const MERGED_TABLES: u8 = 8;
+const TABLE_BYTES: u64 = 16 << 20;
 /// A row that by itself is more than [`EPOCHS`] holds in memory.
 const EPOCH_BYTES: usize = 4_096;
 /// A keyspace of one row, written anew whenever a shard's tables are others.
@@ -31,13 +38,15 @@ const EPOCHS: &str = "epochs";
 pub struct FjallStores {
     database: Database,
     epochs: Keyspace,
-    memtable_bytes: u64,
+    memtables: Memtables,
 }
 
 /// One shard's keyspace.
 pub struct FjallStore {
     database: Database,
     epochs: Keyspace,
+    memtables: Memtables,
+    shard: Shard,
     rows: Keyspace,
     /// Tables on disk when they were counted last.
     tables: usize,
@@ -45,7 +54,7 @@ pub struct FjallStore {
 
 impl FjallStores {
     /// Opens or makes the database under `directory`, with a block cache of `cache_bytes`. What is not
-    /// written out yet is `memtable_bytes` for each shard, and up to four times that while the disk is behind. A
+    /// written out yet is `memtables_bytes` of all shards together, and more while the disk is behind. A
     /// database that is there and cannot be read is removed: it is a cache of the changelog.
     ///
     /// # Errors
@@ -53,7 +62,7 @@ impl FjallStores {
     pub fn open(
         directory: &Path,
         cache_bytes: u64,
-        memtable_bytes: u64,
+        memtables_bytes: u64,
     ) -> Result<Self, StoreError> {
         let open = || {
             Database::builder(directory)
@@ -85,7 +94,7 @@ impl FjallStores {
         Ok(Self {
             database,
             epochs,
-            memtable_bytes: memtable_bytes.clamp(*MEMTABLE_BYTES.start(), *MEMTABLE_BYTES.end()),
+            memtables: Memtables::new(memtables_bytes),
         })
     }
 }
@@ -128,10 +137,14 @@ impl StoreSource for FjallStores {
     type Store = FjallStore;
 
     fn open(&mut self, shard: Shard) -> Result<FjallStore, StoreError> {
+        let merges = Leveled::default()
+            .with_l0_threshold(MERGED_TABLES)
+            .with_table_target_size(TABLE_BYTES);
         let options = || {
             let bits = BloomConstructionPolicy::BitsPerKey(10.0);
             KeyspaceCreateOptions::default()
-                .max_memtable_size(self.memtable_bytes)
+                .max_memtable_size(MEMTABLE_BYTES)
+                .compaction_strategy(Arc::new(merges.clone()))
                 .data_block_size_policy(BlockSizePolicy::all(4 * 1_024))
                 .filter_policy(FilterPolicy::all(FilterPolicyEntry::Bloom(bits)))
                 // Whole ones grow with their table: a lookup would bring a megabyte into the cache for the
@@ -144,9 +157,12 @@ impl StoreSource for FjallStores {
             .database
             .keyspace(&format!("shard-{}", shard.0), options)
             .map_err(|source| StoreError::new("open", source))?;
+        self.memtables.opened(shard, &rows)?;
         Ok(FjallStore {
             database: self.database.clone(),
             epochs: self.epochs.clone(),
+            memtables: self.memtables.clone(),
+            shard,
             tables: rows.table_count(),
             rows,
         })
@@ -201,14 +217,18 @@ impl Store for FjallStore {
         let mut rows = batch.into_iter().peekable();
         while rows.peek().is_some() {
             let mut part = self.database.batch();
+            let mut bytes = 0;
             for (key, value) in rows.by_ref().take(BATCH_ROWS) {
+                bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
                 match value {
                     Some(value) => part.insert(&self.rows, key.as_ref(), value.as_ref()),
                     None => part.remove(&self.rows, key.as_ref()),
                 }
             }
+            let count = part.len();
             part.commit()
                 .map_err(|source| StoreError::new("write", source))?;
+            self.memtables.wrote(self.shard, count, bytes)?;
         }
         self.release_written()
     }
@@ -216,7 +236,9 @@ impl Store for FjallStore {
     fn wipe(&mut self) -> Result<(), StoreError> {
         self.rows
             .clear()
-            .map_err(|source| StoreError::new("clear", source))
+            .map_err(|source| StoreError::new("clear", source))?;
+        self.memtables.wiped(self.shard);
+        Ok(())
     }
 }
 
@@ -273,7 +295,7 @@ mod tests {
         let rows = |count| (0..count).map(|n| (key(n), Some(value.clone()))).collect();
         store.apply(rows(500)).unwrap();
         assert_eq!(stores.epochs.table_count(), 0);
-        // More than a shard holds in memory; what follows is far from it.
+        // More than is held in memory; what follows is far from it.
         store.apply(rows(1_100)).unwrap();
         let until = Instant::now() + Duration::from_secs(60);
         while stores.epochs.table_count() == 0 {
@@ -291,6 +313,48 @@ mod tests {
         }
         for entry in std::fs::read_dir(path).unwrap() {
             spoil(&entry.unwrap().path());
+        }
+    }
+
+    #[test]
+    fn shards_share_what_is_in_memory_and_the_fullest_is_written_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        let value = Bytes::from(vec![7; 1_024]);
+        let rows = |count| (0..count).map(|n| (key(n), Some(value.clone()))).collect();
+        let mut stores = FjallStores::open(path, 1 << 20, 4 << 20).unwrap();
+        let mut one = stores.open(Shard(1)).unwrap();
+        let mut two = stores.open(Shard(2)).unwrap();
+        // Alone far from what is written out; with the other's too much. One that is taken back counts as well.
+        two.apply(rows(2_400)).unwrap();
+        let written = two.rows.clone();
+        stores.close(Shard(2), two);
+        one.apply(rows(1_200)).unwrap();
+        assert_eq!((one.rows.table_count(), written.table_count()), (0, 0));
+        one.apply(rows(600)).unwrap();
+        wait_for_tables(&written);
+        one.apply(rows(1_200)).unwrap();
+        assert_eq!(one.rows.table_count(), 0);
+        // Wiped, it begins anew.
+        one.wipe().unwrap();
+        one.apply(rows(3_000)).unwrap();
+        assert_eq!(one.rows.table_count(), 0);
+        let count = written.table_count();
+        drop((one, written, stores));
+        // What the journal brings back is counted by nobody, so it is written out.
+        let mut stores = FjallStores::open(path, 1 << 20, 4 << 20).unwrap();
+        let one = stores.open(Shard(1)).unwrap();
+        wait_for_tables(&one.rows);
+        let two = stores.open(Shard(2)).unwrap();
+        assert_eq!(two.rows.table_count(), count);
+        assert_eq!(two.get(&key(7)), Ok(Some(value)));
+    }
+
+    fn wait_for_tables(rows: &Keyspace) {
+        let until = Instant::now() + Duration::from_secs(60);
+        while rows.table_count() == 0 {
+            assert!(Instant::now() < until, "nothing was written out");
+            std::thread::yield_now();
         }
     }
 
