@@ -23,10 +23,12 @@ use crate::error::StoreError;
 const BATCH_ROWS: usize = 4_000;
 /// Of one shard's rows in memory, at which fjall itself writes them out: far above what [`Memtables`] lets them be.
 const MEMTABLE_BYTES: u64 = 64 << 20;
-/// Tables of rows in memory that are merged at once. What is merged into is as large at first, so tables this small
-/// make no levels more, and a merge between levels is of some 200 MiB: shorter than it takes one shard to fill its part of
-/// memory, which waits meanwhile (fjall has one thread for both).
+/// Tables that are merged at once into the first level; so many of [`TABLE_BYTES`] it holds itself, and the next ten
+/// times that.
 const MERGED_TABLES: u8 = 8;
+/// A merge between two levels is of one table and the ten or so that it overlaps. While it lasts nothing is written out
+/// (fjall has one thread for both), so it is to take no longer than a shard takes to fill its part of memory. Were tables
+/// smaller still, the first level would be smaller than what is merged into it, and there would be a level more.
 const TABLE_BYTES: u64 = 16 << 20;
 /// A row that by itself is more than [`EPOCHS`] holds in memory.
 const EPOCH_BYTES: usize = 4_096;
@@ -173,9 +175,8 @@ impl StoreSource for FjallStores {
 
 impl FjallStore {
     /// Lets go of memtables that are on disk by now, and of tables that were merged. fjall keeps them until some
-    /// keyspace's memtable is full: all shards' are at about the same time, so twice what they hold stayed in memory
-    /// from then until they were full again, if a merge was in the way of writing them out. A keyspace that is full
-    /// with each row makes that some time come at once, on fjall's own thread.
+    /// keyspace's memtable is full, which with little to do may take hours. A keyspace that is full with each row makes
+    /// that time come at once, on fjall's own thread.
     fn release_written(&mut self) -> Result<(), StoreError> {
         let tables = self.rows.table_count();
         if tables == self.tables {

@@ -25,9 +25,9 @@ struct Held {
     rows: BTreeMap<Shard, Keyspace>,
 }
 
-/// Bytes in memory that are not written out, by shard. Were each shard written out when its own are so many, what
-/// all hold together would rise and fall with whether they are full at the same time: half of the most if they are not,
-/// all of it if they are.
+/// Bytes in memory that are not written out, by shard. Were each written out when its own part is full, what all hold
+/// together would depend on chance: up to all of it if they are full at the same time, little more than half of it
+/// if they are not.
 #[derive(Debug)]
 struct Unwritten {
     most: u64,
