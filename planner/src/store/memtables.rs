@@ -108,8 +108,7 @@ impl Memtables {
 
 /// Has fjall's own thread write out what is in memory.
 fn write_out(rows: &Keyspace) -> Result<(), StoreError> {
-    let queued = rows.rotate_memtable();
-    queued
+    rows.rotate_memtable()
         .map(drop)
         .map_err(|source| StoreError::new("write", source))
 }
