@@ -27,7 +27,8 @@ struct Held {
 
 /// Bytes in memory that are not written out, by shard. Were each written out when its own part is full, what all hold
 /// together would depend on chance: up to all of it if they are full at the same time, little more than half of it
-/// if they are not.
+/// if they are not. Blocks of tables in memory count too: few tasks leave the cache nearly empty, and what it does not
+/// take is of use to rows, so that memory is the same however many are pending.
 #[derive(Debug)]
 struct Unwritten {
     most: u64,
@@ -35,7 +36,7 @@ struct Unwritten {
 }
 
 impl Unwritten {
-    /// All shards together are to hold `most` bytes.
+    /// All shards and the block cache together are to hold `most` bytes.
     fn new(most: u64) -> Self {
         Self {
             most,
@@ -53,17 +54,17 @@ impl Unwritten {
         self.bytes.remove(&shard);
     }
 
-    /// Whose rows are to be written out now: of those that hold the most.
-    fn due(&self) -> Option<Shard> {
+    /// Whose rows are to be written out now, beside `cached` bytes of blocks: of those that hold the most.
+    fn due(&self, cached: u64) -> Option<Shard> {
         let (shard, &largest) = self.bytes.iter().max_by_key(|(_, bytes)| **bytes)?;
-        let sum: u64 = self.bytes.values().sum();
+        let sum = self.bytes.values().sum::<u64>() + cached;
         let full = largest >= MOST_OF_ONE || (sum >= self.most && largest >= LEAST_OF_ONE);
         full.then_some(*shard)
     }
 }
 
 impl Memtables {
-    /// Of shards that hold `most` bytes together.
+    /// Of shards that hold `most` bytes, together with the block cache.
     pub(super) fn new(most: u64) -> Self {
         Self(Arc::new(Mutex::new(Held {
             unwritten: Unwritten::new(most),
@@ -79,11 +80,18 @@ impl Memtables {
         if known { Ok(()) } else { write_out(rows) }
     }
 
-    /// `shard` has `count` rows more, of so many `bytes`. Writes out those of which it is time.
-    pub(super) fn wrote(&self, shard: Shard, count: usize, bytes: usize) -> Result<(), StoreError> {
+    /// `shard` has `count` rows more, of so many `bytes`, and the block cache `cached`. Writes out those of which it is
+    /// time.
+    pub(super) fn wrote(
+        &self,
+        shard: Shard,
+        count: usize,
+        bytes: usize,
+        cached: u64,
+    ) -> Result<(), StoreError> {
         let mut held = self.held();
         held.unwritten.add(shard, count, bytes);
-        let Some(full) = held.unwritten.due() else {
+        let Some(full) = held.unwritten.due(cached) else {
             return Ok(());
         };
         let rows = held.rows[&full].clone();
@@ -119,23 +127,29 @@ mod tests {
 
     const MIB: usize = 1 << 20;
 
+    /// Name, MiB of all, MiB of each shard and of the cache, whose rows are due.
+    type Case = (&'static str, u64, &'static [usize], u64, Option<u16>);
+
     #[test]
     fn the_largest_is_written_out_when_all_together_or_it_alone_are_full() {
-        let table: [(&str, u64, &[usize], Option<u16>); 7] = [
-            ("nothing", 40, &[], None),
-            ("below both", 40, &[9, 9, 9, 9], None),
-            ("the largest of all", 40, &[9, 12, 10, 10], Some(1)),
-            ("one alone", 64, &[2, 1, 32], Some(2)),
-            ("one alone, below", 64, &[2, 1, 31], None),
-            ("many small ones", 4, &[1, 1, 1, 1, 2], Some(4)),
-            ("none is worth a file", 0, &[0, 0], None),
+        let table: [Case; 10] = [
+            ("nothing", 40, &[], 0, None),
+            ("below both", 40, &[9, 9, 9, 9], 0, None),
+            ("the largest of all", 40, &[9, 12, 10, 10], 0, Some(1)),
+            ("one alone", 64, &[2, 1, 32], 0, Some(2)),
+            ("one alone, below", 64, &[2, 1, 31], 0, None),
+            ("many small ones", 4, &[1, 1, 1, 1, 2], 0, Some(4)),
+            ("none is worth a file", 0, &[0, 0], 0, None),
+            ("below, with the cache", 40, &[9, 11, 9], 10, None),
+            ("full with the cache", 40, &[9, 12, 9], 10, Some(1)),
+            ("the cache has all of it", 40, &[0, 0], 40, None),
         ];
-        for (name, most, held, expected) in table {
+        for (name, most, held, cached, expected) in table {
             let mut unwritten = Unwritten::new(most << 20);
             for (shard, mib) in (0..).zip(held) {
                 unwritten.add(Shard(shard), 0, mib * MIB);
             }
-            assert_eq!(unwritten.due(), expected.map(Shard), "{name}");
+            assert_eq!(unwritten.due(cached << 20), expected.map(Shard), "{name}");
         }
     }
 
@@ -146,7 +160,7 @@ mod tests {
         for _ in 0..2_000 {
             for shard in (0..4).map(Shard) {
                 unwritten.add(shard, 64, MIB / 16 - 64 * ROW_BYTES);
-                if let Some(full) = unwritten.due() {
+                if let Some(full) = unwritten.due(0) {
                     cleared.push((full, unwritten.bytes[&full] >> 20));
                     unwritten.clear(full);
                 }
