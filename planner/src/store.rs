@@ -4,8 +4,9 @@
 //! what it lacks is read again from there.
 
 #[cfg(feature = "shell")]
-pub mod fjall;
+mod chunk;
 #[cfg(feature = "shell")]
+pub mod fjall;
 mod memtables;
 
 use std::collections::BTreeMap;

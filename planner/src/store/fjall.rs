@@ -15,6 +15,7 @@ use fjall::config::{
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, LsmError};
 use schemas::Shard;
 
+use super::chunk::Chunk;
 use super::memtables::Memtables;
 use super::{Pair, Store, StoreSource, Write};
 use crate::error::StoreError;
@@ -50,6 +51,7 @@ pub struct FjallStore {
     memtables: Memtables,
     shard: Shard,
     rows: Keyspace,
+    chunk: Chunk,
     /// Tables on disk when they were counted last.
     tables: usize,
 }
@@ -163,6 +165,7 @@ impl StoreSource for FjallStores {
             shard,
             tables: rows.table_count(),
             rows,
+            chunk: Chunk::default(),
         })
     }
 
@@ -217,9 +220,10 @@ impl Store for FjallStore {
             let mut bytes = 0;
             for (key, value) in rows.by_ref().take(BATCH_ROWS) {
                 bytes += key.len() + value.as_ref().map_or(0, Bytes::len);
+                let key = self.chunk.copy(&key);
                 match value {
-                    Some(value) => part.insert(&self.rows, key.as_ref(), value.as_ref()),
-                    None => part.remove(&self.rows, key.as_ref()),
+                    Some(value) => part.insert(&self.rows, key, self.chunk.copy(&value)),
+                    None => part.remove(&self.rows, key),
                 }
             }
             let count = part.len();
