@@ -7,6 +7,7 @@
 mod chunk;
 #[cfg(feature = "shell")]
 pub mod fjall;
+#[cfg(feature = "shell")]
 mod memtables;
 
 use std::collections::BTreeMap;
