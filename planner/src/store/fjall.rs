@@ -194,6 +194,7 @@ impl Store for FjallStore {
             .rows
             .get(key)
             .map_err(|source| StoreError::new("get", source))?;
+        // A slice of fjall's is without a copy, but keeps a whole block or piece of rows in memory as long as it is held.
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
     }
 
