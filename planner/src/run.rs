@@ -30,8 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Of disk blocks in memory, all shards together. Some hundred thousand tasks fill it, so that more of them take
 /// no more memory; what is read beyond it comes from the operating system's own cache.
 const CACHE_BYTES: u64 = 16 << 20;
-/// Of these blocks and of rows that are not written out, all shards together while the disk keeps up.
-const STORE_BYTES: u64 = 80 << 20;
+/// Of these blocks, at what they take, and of rows that are not written out, all shards together while the disk keeps up.
+const STORE_BYTES: u64 = 88 << 20;
 
 /// A factory whose tables lie under `directory`.
 ///

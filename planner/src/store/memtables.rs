@@ -15,6 +15,10 @@ const MOST_OF_ONE: u64 = 32 << 20;
 /// Below it one shard's are not written out, however many shards there are: a table is worth a file then.
 const LEAST_OF_ONE: u64 = 1 << 20;
 
+/// What a cached block takes for each hundred bytes that fjall counts: one of 4.2 KiB lies in 5 KiB, and pages stay in
+/// part empty, as blocks go in another order than they came. Measured with 16 MiB of them: 27 resident.
+const CACHED_PERCENT: u64 = 170;
+
 /// What all shards of a process hold in memory. Clones share it.
 #[derive(Clone)]
 pub(super) struct Memtables(Arc<Mutex<Held>>);
@@ -54,10 +58,11 @@ impl Unwritten {
         self.bytes.remove(&shard);
     }
 
-    /// Whose rows are to be written out now, beside `cached` bytes of blocks: of those that hold the most.
+    /// Whose rows are to be written out now, beside `cached` bytes of blocks as fjall counts them: of those that hold
+    /// the most.
     fn due(&self, cached: u64) -> Option<Shard> {
         let (shard, &largest) = self.bytes.iter().max_by_key(|(_, bytes)| **bytes)?;
-        let sum = self.bytes.values().sum::<u64>() + cached;
+        let sum = self.bytes.values().sum::<u64>() + cached * CACHED_PERCENT / 100;
         let full = largest >= MOST_OF_ONE || (sum >= self.most && largest >= LEAST_OF_ONE);
         full.then_some(*shard)
     }
@@ -140,8 +145,8 @@ mod tests {
             ("one alone, below", 64, &[2, 1, 31], 0, None),
             ("many small ones", 4, &[1, 1, 1, 1, 2], 0, Some(4)),
             ("none is worth a file", 0, &[0, 0], 0, None),
-            ("below, with the cache", 40, &[9, 11, 9], 10, None),
-            ("full with the cache", 40, &[9, 12, 9], 10, Some(1)),
+            ("below, with the cache", 40, &[9, 11, 9], 6, None),
+            ("full with the cache", 40, &[9, 12, 9], 6, Some(1)),
             ("the cache has all of it", 40, &[0, 0], 40, None),
         ];
         for (name, most, held, cached, expected) in table {
