@@ -18,6 +18,12 @@ const LEAST_OF_ONE: u64 = 1 << 20;
 /// What a cached block takes for each hundred bytes that fjall counts: one of 4.2 KiB lies in 5 KiB, and pages stay in
 /// part empty, as blocks go in another order than they came. Measured with 16 MiB of them: 27 resident.
 const CACHED_PERCENT: u64 = 170;
+/// Rows written at once, from which on it is bulk.
+const BULK_ROWS: usize = 2_000;
+/// Of one shard's bulk, which is written out once it is quiet; less of it is not worth a file.
+const BULK_BYTES: u64 = 4 << 20;
+/// Writes of a shard that are no bulk, one after the other, until it counts as quiet: seconds.
+const QUIET_WRITES: u32 = 32;
 
 /// What all shards of a process hold in memory. Clones share it.
 #[derive(Clone)]
@@ -33,10 +39,23 @@ struct Held {
 /// together would depend on chance: up to all of it if they are full at the same time, little more than half of it
 /// if they are not. Blocks of tables in memory count too: few tasks leave the cache nearly empty, and what it does not
 /// take is of use to rows, so that memory is the same however many are pending.
+///
+/// Bulk does not stay until there is no room, but until it is over: what fjall allocates for a row lies among all that
+/// a turn of thousands of tasks allocates and frees, and the pages then stay, mostly empty, for the rows on them.
 #[derive(Debug)]
 struct Unwritten {
     most: u64,
-    bytes: BTreeMap<Shard, u64>,
+    shards: BTreeMap<Shard, Rows>,
+}
+
+/// Of one shard.
+#[derive(Debug, Default)]
+struct Rows {
+    bytes: u64,
+    /// Of those, what came as bulk.
+    bulk: u64,
+    /// Writes since the last bulk.
+    quiet: u32,
 }
 
 impl Unwritten {
@@ -44,27 +63,45 @@ impl Unwritten {
     fn new(most: u64) -> Self {
         Self {
             most,
-            bytes: BTreeMap::new(),
+            shards: BTreeMap::new(),
         }
     }
 
     /// `shard` has `count` rows more, whose keys and values are `bytes` together.
     fn add(&mut self, shard: Shard, count: usize, bytes: usize) {
-        *self.bytes.entry(shard).or_default() += (bytes + count * ROW_BYTES) as u64;
+        let bytes = (bytes + count * ROW_BYTES) as u64;
+        let rows = self.shards.entry(shard).or_default();
+        rows.bytes += bytes;
+        if count >= BULK_ROWS {
+            rows.bulk += bytes;
+            rows.quiet = 0;
+        } else {
+            rows.quiet += 1;
+        }
     }
 
     /// `shard`'s rows are written out or gone, or are about to be.
     fn clear(&mut self, shard: Shard) {
-        self.bytes.remove(&shard);
+        self.shards.remove(&shard);
     }
 
     /// Whose rows are to be written out now, beside `cached` bytes of blocks as fjall counts them: of those that hold
-    /// the most.
+    /// the most, or of one whose bulk is over.
     fn due(&self, cached: u64) -> Option<Shard> {
-        let (shard, &largest) = self.bytes.iter().max_by_key(|(_, bytes)| **bytes)?;
-        let sum = self.bytes.values().sum::<u64>() + cached * CACHED_PERCENT / 100;
-        let full = largest >= MOST_OF_ONE || (sum >= self.most && largest >= LEAST_OF_ONE);
-        full.then_some(*shard)
+        let (shard, largest) = self.shards.iter().max_by_key(|(_, rows)| rows.bytes)?;
+        let sum = self.sum() + cached * CACHED_PERCENT / 100;
+        let full =
+            largest.bytes >= MOST_OF_ONE || (sum >= self.most && largest.bytes >= LEAST_OF_ONE);
+        if full {
+            return Some(*shard);
+        }
+        let over = |rows: &Rows| rows.bulk >= BULK_BYTES && rows.quiet >= QUIET_WRITES;
+        let mut shards = self.shards.iter();
+        shards.find(|(_, rows)| over(rows)).map(|(shard, _)| *shard)
+    }
+
+    fn sum(&self) -> u64 {
+        self.shards.values().map(|rows| rows.bytes).sum()
     }
 }
 
@@ -159,6 +196,36 @@ mod tests {
     }
 
     #[test]
+    fn bulk_is_written_out_once_it_is_over() {
+        const QUIET: usize = QUIET_WRITES as usize;
+        // Name, writes of 2 MiB and of a few rows behind each other, whose rows are due.
+        let table: [(&str, &[(usize, usize)], Option<u16>); 6] = [
+            ("over", &[(2, QUIET)], Some(0)),
+            ("not over yet", &[(2, QUIET - 1)], None),
+            ("begun again", &[(2, QUIET - 1), (1, 1)], None),
+            ("over, the second time", &[(2, 5), (1, QUIET)], Some(0)),
+            ("not worth a file", &[(1, QUIET)], None),
+            ("no bulk", &[(0, 10 * QUIET)], None),
+        ];
+        for (name, writes, expected) in table {
+            let mut unwritten = Unwritten::new(64 << 20);
+            for (bulk, few) in writes {
+                for _ in 0..*bulk {
+                    unwritten.add(Shard(0), BULK_ROWS, 2 * MIB - BULK_ROWS * ROW_BYTES);
+                }
+                for _ in 0..*few {
+                    unwritten.add(Shard(0), BULK_ROWS - 1, 0);
+                    // Another shard's bulk and quiet are its own.
+                    unwritten.add(Shard(1), 1, 0);
+                }
+            }
+            assert_eq!(unwritten.due(0), expected.map(Shard), "{name}");
+            unwritten.clear(Shard(0));
+            assert_eq!(unwritten.due(0), None, "{name}");
+        }
+    }
+
+    #[test]
     fn shards_that_fill_alike_get_out_of_step_and_together_stay_below_the_most() {
         let mut unwritten = Unwritten::new(40 << 20);
         let (mut sums, mut cleared) = (Vec::new(), Vec::new());
@@ -166,11 +233,11 @@ mod tests {
             for shard in (0..4).map(Shard) {
                 unwritten.add(shard, 64, MIB / 16 - 64 * ROW_BYTES);
                 if let Some(full) = unwritten.due(0) {
-                    cleared.push((full, unwritten.bytes[&full] >> 20));
+                    cleared.push((full, unwritten.shards[&full].bytes >> 20));
                     unwritten.clear(full);
                 }
             }
-            sums.push(unwritten.bytes.values().sum::<u64>() >> 20);
+            sums.push(unwritten.sum() >> 20);
         }
         let later = &sums[1_000..];
         let (least, most) = (later.iter().min().unwrap(), later.iter().max().unwrap());
