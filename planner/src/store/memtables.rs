@@ -205,7 +205,7 @@ mod tests {
             ("begun again", &[(2, QUIET - 1), (1, 1)], None),
             ("over, the second time", &[(2, 5), (1, QUIET)], Some(0)),
             ("not worth a file", &[(1, QUIET)], None),
-            ("no bulk", &[(0, 10 * QUIET)], None),
+            ("no bulk", &[(0, 4 * QUIET)], None),
         ];
         for (name, writes, expected) in table {
             let mut unwritten = Unwritten::new(64 << 20);
