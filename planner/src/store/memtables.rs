@@ -171,6 +171,8 @@ mod tests {
 
     /// Name, MiB of all, MiB of each shard and of the cache, whose rows are due.
     type Case = (&'static str, u64, &'static [usize], u64, Option<u16>);
+    /// Name, writes of 2 MiB and of a few rows behind each other, whose rows are due.
+    type BulkCase = (&'static str, &'static [(usize, usize)], Option<u16>);
 
     #[test]
     fn the_largest_is_written_out_when_all_together_or_it_alone_are_full() {
@@ -198,8 +200,7 @@ mod tests {
     #[test]
     fn bulk_is_written_out_once_it_is_over() {
         const QUIET: usize = QUIET_WRITES as usize;
-        // Name, writes of 2 MiB and of a few rows behind each other, whose rows are due.
-        let table: [(&str, &[(usize, usize)], Option<u16>); 6] = [
+        let table: [BulkCase; 6] = [
             ("over", &[(2, QUIET)], Some(0)),
             ("not over yet", &[(2, QUIET - 1)], None),
             ("begun again", &[(2, QUIET - 1), (1, 1)], None),
