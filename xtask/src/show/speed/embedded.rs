@@ -35,7 +35,7 @@ pub(super) fn same(args: &ShowArgs, report: &mut Report) -> Result<()> {
     it.load("warm-up", "steady --rate 1000 --for 10s --ahead 1s..5s")?;
     it.sustained(args, report)?;
     it.lateness(report)?;
-    it.herd(report)?;
+    it.herds(report)?;
     it.registration(report)?;
     beside(report);
     Ok(())
@@ -95,12 +95,13 @@ impl Embedded {
         Ok(())
     }
 
-    fn herd(&self, report: &mut Report) -> Result<()> {
-        let tasks = if self.quick { 100_000 / QUICK } else { 100_000 };
-        let flags = format!("herd --tasks {tasks} --rate 10000 --ahead 30s --batch 100 --raw");
-        let of = format!("herd of {tasks}");
-        let drain = herd::tell(&self.load("herd", &flags)?, report, &of)?;
-        herd::judge(vec![drain], report, &of);
+    fn herds(&self, report: &mut Report) -> Result<()> {
+        for (tasks, rate) in herd::HERDS {
+            let tasks = if self.quick { tasks / QUICK } else { tasks };
+            herd::middle_of(report, tasks, rate, " --batch 100", &|flags| {
+                self.load("herd", flags)
+            })?;
+        }
         Ok(())
     }
 

@@ -9,7 +9,7 @@ use crate::show::timing::settled_rows;
 use anyhow::{Context, Result};
 
 /// Tasks, and how fast they are registered beforehand.
-const HERDS: [(u64, u64); 2] = [(100_000, 10_000), (1_000_000, 15_000)];
+pub(super) const HERDS: [(u64, u64); 2] = [(100_000, 10_000), (1_000_000, 15_000)];
 /// Herds of a size, of which the middle one counts: the raw rate of this machine differs by up to a
 /// quarter from one minute to the next, and a drain is over in seconds.
 const ROUNDS: usize = 3;
@@ -21,7 +21,7 @@ const FIRST_CALL_MS: f64 = 5.0;
 
 /// How fast one herd was called, beside what HTTP alone can do in the same run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Drain {
+struct Drain {
     per_s: f64,
     raw_per_s: f64,
     first_call_ms: f64,
@@ -40,17 +40,7 @@ pub(super) fn drained(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let mut fired = 0;
     for (tasks, rate) in HERDS {
         let tasks = stand.tasks(tasks);
-        // Planned well before it is due: what is measured is the herd, not its registration.
-        let flags = format!("herd --tasks {tasks} --rate {rate} --ahead 45s --raw");
-        let mut drains = Vec::new();
-        for round in 1..=ROUNDS {
-            quiet::rest()?;
-            let seen = stand.load("herd", &flags)?;
-            let of = format!("herd of {tasks}, run {round}");
-            drains.push(tell(&seen, report, &of)?);
-            fired += seen.fired;
-        }
-        judge(drains, report, &format!("herd of {tasks}"));
+        fired += middle_of(report, tasks, rate, "", &|flags| stand.load("herd", flags))?;
     }
     let rows = settled_rows(&stand.pipe, fired)?;
     report.figure(
@@ -62,8 +52,32 @@ pub(super) fn drained(args: &ShowArgs, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// So many herds of a size, each on a machine that has come to rest, of which the middle one is judged;
+/// returns how many tasks were called in all.
+pub(super) fn middle_of(
+    report: &mut Report,
+    tasks: u64,
+    rate: u64,
+    further: &str,
+    load: &dyn Fn(&str) -> Result<Seen>,
+) -> Result<u64> {
+    // Planned well before it is due: what is measured is the herd, not its registration.
+    let flags = format!("herd --tasks {tasks} --rate {rate} --ahead 45s --raw{further}");
+    let mut drains = Vec::new();
+    let mut fired = 0;
+    for round in 1..=ROUNDS {
+        quiet::rest()?;
+        let seen = load(&flags)?;
+        let of = format!("herd of {tasks}, run {round}");
+        drains.push(tell(&seen, report, &of)?);
+        fired += seen.fired;
+    }
+    judge(drains, report, &format!("herd of {tasks}"));
+    Ok(fired)
+}
+
 /// Every herd is exact; how fast it was called is told.
-pub(super) fn tell(seen: &Seen, report: &mut Report, of: &str) -> Result<Drain> {
+fn tell(seen: &Seen, report: &mut Report, of: &str) -> Result<Drain> {
     seen.report_exact(report, of);
     seen.report_lateness(report, of, Aim::Told);
     let raw = seen.raw_http_per_s;
@@ -83,7 +97,7 @@ pub(super) fn tell(seen: &Seen, report: &mut Report, of: &str) -> Result<Drain> 
 }
 
 /// Begun on time, and called at the share of raw HTTP: the middle one, figure by figure.
-pub(super) fn judge(mut drains: Vec<Drain>, report: &mut Report, of: &str) {
+fn judge(mut drains: Vec<Drain>, report: &mut Report, of: &str) {
     let first = stand::middle(drains.iter().map(|drain| drain.first_call_ms).collect());
     drains.sort_by(|one, other| one.share().total_cmp(&other.share()));
     let Some(middle) = drains.get(drains.len() / 2) else {
