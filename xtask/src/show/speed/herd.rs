@@ -40,7 +40,7 @@ pub(super) fn drained(args: &ShowArgs, report: &mut Report) -> Result<()> {
     let mut fired = 0;
     for (tasks, rate) in HERDS {
         let tasks = stand.tasks(tasks);
-        fired += middle_of(report, tasks, rate, "", &|flags| stand.load("herd", flags))?;
+        fired += middle_of(report, tasks, rate, &|flags| stand.load("herd", flags))?;
     }
     let rows = settled_rows(&stand.pipe, fired)?;
     report.figure(
@@ -58,11 +58,9 @@ pub(super) fn middle_of(
     report: &mut Report,
     tasks: u64,
     rate: u64,
-    further: &str,
     load: &dyn Fn(&str) -> Result<Seen>,
 ) -> Result<u64> {
-    // Planned well before it is due: what is measured is the herd, not its registration.
-    let flags = format!("herd --tasks {tasks} --rate {rate} --ahead 45s --raw{further}");
+    let flags = format!("{} --raw", flags(tasks, rate));
     let mut drains = Vec::new();
     let mut fired = 0;
     for round in 1..=ROUNDS {
@@ -74,6 +72,11 @@ pub(super) fn middle_of(
     }
     judge(drains, report, &format!("herd of {tasks}"));
     Ok(fired)
+}
+
+/// Planned well before it is due: what is measured is the herd, not its registration.
+pub(super) fn flags(tasks: u64, rate: u64) -> String {
+    format!("herd --tasks {tasks} --rate {rate} --ahead 45s")
 }
 
 /// Every herd is exact; how fast it was called is told.
